@@ -1,0 +1,32 @@
+"""Who is acting: a person, a token, the scheduler, the command line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ActorKind(StrEnum):
+    """The kinds of actor that history tells apart."""
+
+    PERSON = "person"
+    TOKEN = "token"
+    SCHEDULER = "scheduler"
+    COMMAND_LINE = "command-line"
+    SYSTEM = "system"
+    OTHER_PROGRAM = "other-program"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts, by name, and with which role. Until roles exist every actor is an admin."""
+
+    kind: ActorKind
+    name: str
+    role: str = "admin"
+
+
+SCHEDULER = Actor(ActorKind.SCHEDULER, "scheduler")
+COMMAND_LINE = Actor(ActorKind.COMMAND_LINE, "command line")
+SYSTEM = Actor(ActorKind.SYSTEM, "system")
+OTHER_PROGRAM = Actor(ActorKind.OTHER_PROGRAM, "other program")

@@ -1,0 +1,96 @@
+"""The catalogue of assistants: the front door.
+
+Functions that take a `session` read or change inside the caller's transaction and never commit; writes belong inside
+`db.transaction()`.
+"""
+
+from webadmin.catalogue.assistants import (
+    EDITABLE,
+    RevisionEntry,
+    create,
+    duplicate,
+    find_record,
+    get,
+    list_revisions,
+    remove,
+    set_status,
+    update,
+)
+from webadmin.catalogue.changes import absorb, adopt, are_pending
+from webadmin.catalogue.ids import decode_id, encode_id
+from webadmin.catalogue.limits import current_limits
+from webadmin.catalogue.records import (
+    STATUSES,
+    Limits,
+    Record,
+    changed_fields,
+    count_characters,
+    decode,
+    encode,
+    equal,
+)
+from webadmin.catalogue.review import MOVES
+from webadmin.catalogue.rows import create_tables, insert_records, iter_records
+from webadmin.catalogue.search import Page, Query, Sort, Summary, authors, counts, find, tags
+from webadmin.catalogue.trash import (
+    KEPT_FOR,
+    PutBack,
+    TrashEntry,
+    count_trash,
+    get_trash,
+    list_trash,
+    newest_in_trash,
+    purge_trash,
+    put_back,
+)
+from webadmin.catalogue.writing import Change, write_records
+
+__all__ = [
+    "EDITABLE",
+    "KEPT_FOR",
+    "MOVES",
+    "STATUSES",
+    "Change",
+    "Limits",
+    "Page",
+    "PutBack",
+    "Query",
+    "Record",
+    "RevisionEntry",
+    "Sort",
+    "Summary",
+    "TrashEntry",
+    "absorb",
+    "adopt",
+    "are_pending",
+    "authors",
+    "changed_fields",
+    "count_characters",
+    "count_trash",
+    "counts",
+    "create",
+    "create_tables",
+    "current_limits",
+    "decode",
+    "decode_id",
+    "duplicate",
+    "encode",
+    "encode_id",
+    "equal",
+    "find",
+    "find_record",
+    "get",
+    "get_trash",
+    "insert_records",
+    "iter_records",
+    "list_revisions",
+    "list_trash",
+    "newest_in_trash",
+    "purge_trash",
+    "put_back",
+    "remove",
+    "set_status",
+    "tags",
+    "update",
+    "write_records",
+]

@@ -1,0 +1,288 @@
+"""Rows of the table `assistants` as portable records, and back.
+
+The table belongs to the earlier system: later versions of it added columns, and others may have added more. What a
+record holds beyond the table's columns lies in `aa_extra`, as the raw JSON text that came in.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, column, insert, select, table, text
+from sqlalchemy.sql import Select, TableClause
+
+from webadmin import db
+from webadmin.catalogue.records import Record, tags_of
+from webadmin.errors import N_, Message, Problem
+
+BASE = (
+    "id", "title", "desc", "emoji", "prompt", "tags", "is_public", "status", "author", "created_at",
+    "updated_at", "reviewed_at", "published_at", "review_note", "version",
+)  # fmt: skip
+LATER = {"category": "category", "usage_count": "usageCount", "rating": "rating"}
+"""Columns that later versions added, with their JSON names (contract 4)."""
+
+_INTEGERS = frozenset({"is_public", "version", "usage_count"})
+_OPTIONAL = frozenset({"tags", "updated_at", "reviewed_at", "published_at", "review_note", *LATER})
+_BATCH = 500
+
+Warn = Callable[[Problem], None]
+
+_raw_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_anything = msgspec.json.Decoder(list[Any])
+_encode = msgspec.json.encode
+
+CATALOGUE_TABLES = (
+    """CREATE TABLE assistants (
+        id TEXT PRIMARY KEY, title TEXT NOT NULL, desc TEXT NOT NULL, emoji TEXT NOT NULL, prompt TEXT NOT NULL,
+        tags TEXT, is_public INTEGER NOT NULL, status TEXT NOT NULL, author TEXT NOT NULL, created_at TEXT NOT NULL,
+        updated_at TEXT, reviewed_at TEXT, published_at TEXT, review_note TEXT, version INTEGER,
+        category TEXT, usage_count INTEGER, rating REAL,
+        CHECK (status IN ('draft', 'pending', 'published', 'rejected'))
+    )""",
+    "CREATE TABLE aa_extra (assistant_id TEXT PRIMARY KEY, keys TEXT NOT NULL)",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The columns that `assistants` has in one database, and whether `aa_extra` is there."""
+
+    later: tuple[str, ...]
+    unknown: tuple[db.Column, ...]
+    has_extra: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All column names in the order in which rows are read and written."""
+        return (*BASE, *self.later, *(unknown.name for unknown in self.unknown))
+
+    def table(self) -> TableClause:
+        """The table as a Core expression with just these columns."""
+        return table("assistants", *(column(name) for name in self.names))
+
+
+def shape(connection: Connection) -> Shape:
+    """Read which columns this database's `assistants` has."""
+    columns = db.table_columns(connection, "assistants")
+    return Shape(
+        later=tuple(c.name for c in columns if c.name in LATER),
+        unknown=tuple(c for c in columns if c.name not in BASE and c.name not in LATER),
+        has_extra=db.has_table(connection, "aa_extra"),
+    )
+
+
+def create_tables(connection: Connection) -> None:
+    """Make an empty scratch catalogue: `assistants` with every known column, and `aa_extra`."""
+    for statement in CATALOGUE_TABLES:
+        connection.exec_driver_sql(statement)
+
+
+def query(of: Shape) -> Select[Any]:
+    """A select of whole rows, kept keys last, that `from_row` understands."""
+    assistants = of.table()
+    if not of.has_extra:
+        return select(*assistants.c, text("NULL"))
+    extra = table("aa_extra", column("assistant_id"), column("keys"))
+    return select(*assistants.c, extra.c["keys"]).select_from(
+        assistants.outerjoin(extra, extra.c.assistant_id == assistants.c.id)
+    )
+
+
+def iter_records(connection: Connection, *, warn: Warn | None = None) -> Iterator[Record]:
+    """Yield every record ordered by the UTF-8 bytes of its id, in constant memory.
+
+    Needs nothing but the table `assistants`, so it also reads a database that this program never opened.
+    `warn` is told of each value that JSON cannot carry as it is; the record is yielded all the same.
+    """
+    of = shape(connection)
+    rows = connection.execution_options(stream_results=True, max_row_buffer=100).execute(
+        query(of).order_by(column("id"))
+    )
+    for row in rows:
+        yield from_row(row, of, warn)
+
+
+def records_of(connection: Connection, ids: Sequence[str]) -> list[Record]:
+    """The records with these ids, in no particular order; an id that does not exist is left out."""
+    of = shape(connection)
+    found = connection.execute(query(of).where(column("id").in_(ids)))
+    return [from_row(row, of) for row in found]
+
+
+def from_row(row: Sequence[Any], of: Shape, warn: Warn | None = None) -> Record:
+    """Make a record of a row that `query` selected, mending what JSON cannot carry (contract 3.1)."""
+    values: dict[str, Any] = {}
+    for name, value in zip(BASE, row, strict=False):
+        values[name] = value if _is_plain(name, value) else _mend(name, value, row[0], warn)
+    values["is_public"] = bool(values["is_public"])
+    values["tags"] = _tags(values["tags"], row[0], warn)
+    extra = {key: bytes(raw) for key, raw in _raw_keys.decode(row[-1]).items()} if row[-1] else {}
+    position = len(BASE)
+    for name in of.later:
+        values[name] = _later(name, row[position], row[0], extra, warn)
+        position += 1
+    for unknown, value in zip(of.unknown, row[position:-1], strict=True):
+        raw = _unknown(unknown.name, value, row[0], warn)
+        if raw is not None:
+            extra[unknown.name] = raw
+    for name, key in LATER.items():
+        if key in extra and values.get(name) is None:
+            values[name] = msgspec.json.decode(extra.pop(key))
+    return Record(**values, extra=extra)
+
+
+def _is_plain(name: str, value: Any) -> bool:
+    if name in _INTEGERS:
+        return type(value) is int
+    return type(value) is str or (value is None and name in _OPTIONAL)
+
+
+def _mend(name: str, value: Any, record_id: Any, warn: Warn | None) -> Any:
+    """The nearest value of the right type for one that no rule of the contract allows; the row is left alone."""
+    _tell(
+        warn,
+        record_id,
+        name,
+        N_("The stored value has an unexpected type; it is exported as text or left out."),
+    )
+    if name in _INTEGERS:
+        whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
+        return int(value) if whole else (0 if name == "is_public" else None)
+    if value is None:
+        return None if name == "id" else ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _tell(warn: Warn | None, record_id: Any, field: str, template: str) -> None:
+    if warn:
+        known = record_id if isinstance(record_id, str) else None
+        warn(Problem(Message(template), field=field, id=known))
+
+
+def _tags(value: Any, record_id: Any, warn: Warn | None) -> list[str] | str:
+    tags = tags_of(value or "")
+    if isinstance(tags, str):
+        _tell(warn, record_id, "tags", N_("The stored tags are no JSON array of texts; they are kept as they are."))
+    return tags
+
+
+def _later(name: str, value: Any, record_id: Any, extra: dict[str, bytes], warn: Warn | None) -> Any:
+    if value is None:
+        return None
+    if name == "category" and isinstance(value, str):
+        try:
+            return _anything.decode(value)
+        except msgspec.DecodeError:
+            pass
+    elif name == "usage_count" and type(value) is int:
+        return value
+    elif name == "rating" and type(value) in (int, float) and math.isfinite(value):
+        return float(value)
+    raw = _unknown(name, value, record_id, warn)
+    if raw is not None:
+        extra[name] = raw
+    return None
+
+
+def _unknown(name: str, value: Any, record_id: Any, warn: Warn | None) -> bytes | None:
+    """The raw JSON of a column that nobody here knows; None when it holds NULL or nothing JSON can carry."""
+    if value is None:
+        return None
+    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        _tell(warn, record_id, name, N_("JSON cannot carry this value; it stays in the database and is not exported."))
+        return None
+    return _encode(value)
+
+
+def to_values(record: Record, of: Shape) -> tuple[dict[str, Any], str | None]:
+    """The column values that store a record in a database of this shape, and the text for `aa_extra` or None."""
+    kept = dict(record.extra)
+    values: dict[str, Any] = {name: getattr(record, name) for name in BASE}
+    values["is_public"] = int(record.is_public)
+    values["tags"] = record.tags if isinstance(record.tags, str) else _json_text(record.tags)
+    for name, key in LATER.items():
+        value = getattr(record, name)
+        if name not in of.later:
+            if value is not None:
+                kept[key] = _encode(value)
+        elif name in kept and value is None:
+            values[name] = _column_value(kept, db.Column(name, "BLOB"))
+        else:
+            values[name] = _json_text(value) if name == "category" and value is not None else value
+    for unknown in of.unknown:
+        values[unknown.name] = _column_value(kept, unknown)
+    raw = {key: msgspec.Raw(text) for key, text in kept.items()}
+    return values, _encode(raw).decode() if raw else None
+
+
+def _json_text(value: Any) -> str:
+    return _encode(value).decode()
+
+
+def _column_value(kept: dict[str, bytes], target: db.Column) -> Any:
+    """Take the key from `kept` when the column gives the same value back; leave it there, and NULL, when not."""
+    raw = kept.get(target.name)
+    if raw is None:
+        return None
+    value = msgspec.json.decode(raw) if len(raw) < 19 or raw[:1] == b'"' else None
+    if not _survives(value, target.affinity):
+        return None
+    del kept[target.name]
+    return value
+
+
+def _survives(value: Any, affinity: str) -> bool:
+    """Whether a column of this affinity stores the value unconverted (SQLite, «Datatypes», 3)."""
+    if type(value) is str:
+        return affinity in ("TEXT", "BLOB") or not _looks_numeric(value)
+    if type(value) is int:
+        return affinity in ("INTEGER", "NUMERIC", "BLOB")
+    return type(value) is float and affinity in ("REAL", "BLOB")
+
+
+def _looks_numeric(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def insert_records(connection: Connection, records: Iterable[Record]) -> int:
+    """Insert whole records in batches and return how many; the caller holds the transaction.
+
+    Raises sqlalchemy.exc.IntegrityError when an id exists.
+    """
+    of = shape(connection)
+    count = 0
+    pending = iter(records)
+    while batch := list(islice(pending, _BATCH)):
+        insert_batch(connection, of, batch)
+        count += len(batch)
+    return count
+
+
+def insert_batch(connection: Connection, of: Shape, batch: Sequence[Record]) -> None:
+    """Insert one batch of whole records with their kept keys."""
+    rows, extras = [], []
+    for record in batch:
+        values, keys = to_values(record, of)
+        rows.append(values)
+        if keys is not None:
+            extras.append({"assistant_id": record.id, "keys": keys})
+    connection.execute(insert(of.table()), rows)
+    if extras:
+        connection.execute(insert(table("aa_extra", column("assistant_id"), column("keys"))), extras)
+
+
+def write_extra(connection: Connection, assistant_id: str, keys: str | None) -> None:
+    """Replace what `aa_extra` keeps for an assistant; None removes it."""
+    connection.exec_driver_sql("DELETE FROM aa_extra WHERE assistant_id = ?", (assistant_id,))
+    if keys is not None:
+        connection.exec_driver_sql("INSERT INTO aa_extra (assistant_id, keys) VALUES (?, ?)", (assistant_id, keys))

@@ -1,0 +1,277 @@
+"""Finding assistants: search, filters, sort orders and keyset paging.
+
+Search is a substring scan with ASCII case folded, as contract 5 asks of the API: always right, whoever wrote the row.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, case, func, literal, select, text
+from sqlalchemy.orm import Session
+from sqlalchemy.sql import Select
+
+from webadmin.catalogue.models import Assistant
+from webadmin.errors import N_, Invalid, Message, Problem
+
+_SNIPPET_BEFORE, _SNIPPET_LENGTH = 40, 160
+
+
+class Sort(StrEnum):
+    """The orders of a list; the first is the default."""
+
+    EDITED = "edited"
+    CREATED = "created"
+    TITLE = "title"
+    PUBLISHED = "published"
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """A sort key and the direction of it and of the id that makes it unique; each has an index of its own."""
+
+    key: ColumnElement[Any]
+    is_descending: bool
+    is_id_descending: bool
+
+
+_ORDERS = {
+    Sort.EDITED: _Order(func.coalesce(Assistant.updated_at, Assistant.created_at), True, True),
+    Sort.CREATED: _Order(Assistant.created_at.expression, True, False),
+    Sort.TITLE: _Order(Assistant.title.expression, False, False),
+    Sort.PUBLISHED: _Order(func.coalesce(Assistant.published_at, literal("", literal_execute=True)), True, True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a list shows. `search` is looked for in `search_in`; `cursor` comes from a page's `next` or `previous`."""
+
+    search: str = ""
+    status: str | None = None
+    author: str | None = None
+    tags: tuple[str, ...] = ()
+    is_public: bool | None = None
+    sort: Sort = Sort.EDITED
+    cursor: str | None = None
+    page_size: int = 25
+    search_in: tuple[str, ...] = ("title", "desc", "prompt")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """An assistant as a list shows it; `snippet` is the part of the prompt that matched, when only the prompt did."""
+
+    id: str
+    title: str
+    desc: str
+    emoji: str
+    status: str
+    tags: list[str]
+    author: str
+    is_public: bool
+    created_at: str
+    updated_at: str | None
+    published_at: str | None
+    version: int
+    snippet: str | None = None
+
+    @property
+    def edited_at(self) -> str:
+        """When it was last changed: `updated_at`, else `created_at`."""
+        return self.updated_at or self.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list: rows `first` to `first + len(items) - 1` of all that match."""
+
+    items: list[Summary]
+    first: int
+    next: str | None
+    previous: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cursor:
+    """Where a page begins: after (or, backwards, before) the row with this key and id; `first` is its row number."""
+
+    sort: Sort
+    key: str
+    id: str
+    is_backward: bool = False
+    first: int = field(default=1)
+
+
+def find(session: Session, query: Query) -> Page:
+    """One page of the assistants that match, in the query's order. Raises Invalid for a cursor that is not ours."""
+    cursor = _read_cursor(query)
+    is_backward = cursor is not None and cursor.is_backward
+    rows = _seek(session, query, cursor, query.page_size + 1)
+    has_more = len(rows) > query.page_size
+    rows = rows[: query.page_size]
+    if is_backward:
+        rows.reverse()
+    first = max(1, cursor.first) if cursor else 1
+    has_before = has_more if is_backward else cursor is not None
+    has_after = is_backward or has_more
+    return Page(
+        items=[_summary(row) for row in rows],
+        first=first,
+        next=_cursor_at(query, rows[-1], first + len(rows), is_backward=False) if rows and has_after else None,
+        previous=_cursor_at(query, rows[0], first - query.page_size, is_backward=True) if rows and has_before else None,
+    )
+
+
+def counts(session: Session, query: Query) -> dict[str, int]:
+    """How many match in each status under the query's other filters, and under `all` in total."""
+    found = select(Assistant.status, func.count()).where(*_conditions(replace(query, status=None)))
+    by_status = {str(status): int(n) for status, n in session.execute(found.group_by(Assistant.status))}
+    return {"all": sum(by_status.values()), **by_status}
+
+
+def authors(session: Session, *, most: int = 200) -> list[tuple[str, int]]:
+    """Authors with their number of assistants, the most active first."""
+    return _facet(session.execute(select(Assistant.author, func.count()).group_by(Assistant.author)).all(), most)
+
+
+def tags(session: Session, *, most: int = 200) -> list[tuple[str, int]]:
+    """Tags with their number of assistants, the most used first. Reads the whole table: call it when asked for."""
+    found = session.execute(
+        text(
+            "SELECT each.value, count(*) FROM assistants, json_each(CASE WHEN json_valid(tags) THEN tags ELSE '[]' END)"
+            " AS each WHERE each.type = 'text' GROUP BY each.value"
+        )
+    ).all()
+    return _facet(found, most)
+
+
+def _facet(found: Sequence[Any], most: int) -> list[tuple[str, int]]:
+    ranked = sorted(((str(value), int(n)) for value, n in found), key=lambda entry: (-entry[1], entry[0]))
+    return ranked[:most]
+
+
+def _conditions(query: Query) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [Assistant.id.is_not(None)]
+    if query.status:
+        found.append(Assistant.status == query.status)
+    if query.author is not None:
+        found.append(Assistant.author == query.author)
+    if query.is_public is not None:
+        found.append(Assistant.is_public != 0 if query.is_public else Assistant.is_public == 0)
+    found += [_has_tag(tag) for tag in query.tags]
+    if query.search:
+        needle = _fold(query.search)
+        hits = [func.instr(func.lower(getattr(Assistant, name)), needle) > 0 for name in query.search_in]
+        either = hits[0]
+        for hit in hits[1:]:
+            either = either | hit
+        found.append(either)
+    return found
+
+
+def _fold(value: str) -> str:
+    """ASCII case folded, as SQLite's `lower()` does it to the columns."""
+    return "".join(chr(ord(c) + 32) if "A" <= c <= "Z" else c for c in value)
+
+
+def _has_tag(tag: str) -> ColumnElement[bool]:
+    each = func.json_each(Assistant.tags).table_valued("value")
+    holds = select(literal(1)).select_from(each).where(each.c.value == tag).exists()
+    # CASE keeps json_each away from tags that are no JSON, which would make the whole statement fail.
+    return case((func.json_valid(Assistant.tags) == 1, holds), else_=False) == 1
+
+
+def _seek(session: Session, query: Query, cursor: _Cursor | None, most: int) -> list[Any]:
+    """Read on from the cursor with two seeks: equal keys beyond the id, then keys beyond the key.
+
+    A row value on an expression scans and an OR walks all equal keys; both seeks below run on one index.
+    """
+    order = _ORDERS[query.sort]
+    is_backward = cursor is not None and cursor.is_backward
+    key_down, id_down = order.is_descending != is_backward, order.is_id_descending != is_backward
+    base = _columns(query, order).where(*_conditions(query))
+    by_id = Assistant.id.desc() if id_down else Assistant.id.asc()
+    by_key = order.key.desc() if key_down else order.key.asc()
+    if cursor is None:
+        return list(session.execute(base.order_by(by_key, by_id).limit(most)))
+    beyond_id = Assistant.id < cursor.id if id_down else Assistant.id > cursor.id
+    rows = list(session.execute(base.where(order.key == cursor.key, beyond_id).order_by(by_id).limit(most)))
+    if len(rows) < most:
+        beyond_key = order.key < cursor.key if key_down else order.key > cursor.key
+        rest = base.where(beyond_key).order_by(by_key, by_id).limit(most - len(rows))
+        rows += session.execute(rest)
+    return rows
+
+
+def _columns(query: Query, order: _Order) -> Select[Any]:
+    columns: list[Any] = [
+        Assistant.id, Assistant.title, Assistant.desc, Assistant.emoji, Assistant.status, Assistant.tags,
+        Assistant.author, Assistant.is_public, Assistant.created_at, Assistant.updated_at, Assistant.published_at,
+        Assistant.version, order.key.label("sort_key"),
+    ]  # fmt: skip
+    return select(*columns, (_snippet(query) if query.search else literal(None)).label("snippet"))
+
+
+def _snippet(query: Query) -> ColumnElement[Any]:
+    needle = _fold(query.search)
+    at = func.instr(func.lower(Assistant.prompt), needle)
+    seen = (func.instr(func.lower(Assistant.title), needle) > 0) | (func.instr(func.lower(Assistant.desc), needle) > 0)
+    part = func.substr(Assistant.prompt, func.max(1, at - _SNIPPET_BEFORE), _SNIPPET_LENGTH)
+    return case((seen, None), (at > 0, part), else_=None)
+
+
+def _summary(row: Any) -> Summary:
+    return Summary(
+        id=row.id,
+        title=_text(row.title),
+        desc=_text(row.desc),
+        emoji=_text(row.emoji),
+        status=_text(row.status),
+        tags=_tag_list(row.tags),
+        author=_text(row.author),
+        is_public=bool(row.is_public),
+        created_at=_text(row.created_at),
+        updated_at=_text(row.updated_at) if row.updated_at is not None else None,
+        published_at=_text(row.published_at) if row.published_at is not None else None,
+        version=row.version if type(row.version) is int else 0,
+        snippet=_text(row.snippet) if row.snippet is not None else None,
+    )
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _tag_list(value: Any) -> list[str]:
+    try:
+        return msgspec.json.decode(value or "[]", type=list[str])
+    except (msgspec.DecodeError, TypeError, UnicodeEncodeError):
+        return []
+
+
+def _cursor_at(query: Query, row: Any, first: int, *, is_backward: bool) -> str:
+    packed = msgspec.json.encode([query.sort, _text(row.sort_key), row.id, is_backward, first])
+    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+
+
+def _read_cursor(query: Query) -> _Cursor | None:
+    if not query.cursor:
+        return None
+    try:
+        packed = base64.b64decode(query.cursor + "=" * (-len(query.cursor) % 4), altchars=b"-_", validate=True)
+        cursor = _Cursor(*msgspec.json.decode(packed, type=tuple[Sort, str, str, bool, int]))
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        cursor = None
+    if cursor is None or cursor.sort != query.sort:
+        raise Invalid(
+            N_("This cursor does not belong to this list."),
+            problems=[Problem(Message(N_("Start again without a cursor.")), field="cursor")],
+        )
+    return cursor

@@ -1,0 +1,121 @@
+"""The trash: deleted assistants, whole, for thirty days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from webadmin import clock
+from webadmin.accounts import Actor
+from webadmin.catalogue import assistants, changes
+from webadmin.catalogue.models import Assistant, Revision, Trash
+from webadmin.catalogue.writing import Change, write_records
+from webadmin.errors import N_, Conflict, NotFound
+
+KEPT_FOR = timedelta(days=30)
+
+
+@dataclass(frozen=True, slots=True)
+class TrashEntry:
+    """One deleted assistant; `number` identifies it, since an id may be in the trash several times."""
+
+    number: int
+    assistant_id: str
+    title: str
+    emoji: str
+    status: str
+    deleted_at: str
+    deleted_by: str
+    source: str
+
+
+class PutBack(StrEnum):
+    """What to do when the id of a deleted assistant is in use again."""
+
+    REFUSE = "refuse"
+    REPLACE = "replace"
+    COPY = "copy"
+
+
+_ENTRY = (
+    Trash.number,
+    Trash.assistant_id,
+    Trash.title,
+    Trash.emoji,
+    Trash.status,
+    Trash.deleted_at,
+    Trash.deleted_by,
+    Trash.source,
+)
+
+
+def list_trash(session: Session, *, before: int | None = None, most: int = 50) -> list[TrashEntry]:
+    """Deleted assistants, the last deleted first; `before` is the number to go on after."""
+    found = select(*_ENTRY).order_by(Trash.number.desc()).limit(most)
+    if before is not None:
+        found = found.where(Trash.number < before)
+    return [TrashEntry(*row) for row in session.execute(found)]
+
+
+def get_trash(session: Session, number: int) -> TrashEntry:
+    """One entry of the trash. Raises NotFound."""
+    row = session.execute(select(*_ENTRY).where(Trash.number == number)).first()
+    if row is None:
+        raise NotFound(N_("This is no longer in the trash."))
+    return TrashEntry(*row)
+
+
+def count_trash(session: Session) -> int:
+    """How many entries the trash holds."""
+    return session.execute(select(func.count()).select_from(Trash)).scalar_one()
+
+
+def newest_in_trash(session: Session, assistant_id: str) -> TrashEntry | None:
+    """The last deleted entry of an id, None when there is none."""
+    found = select(*_ENTRY).where(Trash.assistant_id == assistant_id).order_by(Trash.number.desc()).limit(1)
+    row = session.execute(found).first()
+    return TrashEntry(*row) if row else None
+
+
+def put_back(session: Session, actor: Actor, number: int, *, how: PutBack = PutBack.REFUSE) -> str:
+    """Bring a deleted assistant back whole and return its id.
+
+    It gets a version above every one that stood here before. Raises NotFound, and Conflict when its id is in use
+    and `how` does not say whether to replace what is there or to make a copy with a new id.
+    """
+    changes.absorb(session)
+    entry = session.get(Trash, number)
+    if entry is None:
+        raise NotFound(N_("This is no longer in the trash."))
+    record = changes.stored(entry.record)
+    before = assistants.find_record(session, entry.assistant_id)
+    if before is not None and how is PutBack.REFUSE:
+        raise Conflict(
+            N_("The id “%(id)s” is in use by another assistant now."),
+            hint=N_("Replace that one, or put this one back as a copy with a new id."),
+            id=entry.assistant_id,
+        )
+    if how is PutBack.COPY:
+        before, record = None, msgspec.structs.replace(record, id=assistants.new_id(), version=0)
+    highest = max(record.version or 0, before.version or 0 if before else 0)
+    record = msgspec.structs.replace(record, version=highest + 1, updated_at=clock.now_text())
+    write_records(session.connection(), actor, [Change(before, record)], source="trash")
+    session.execute(delete(Trash).where(Trash.number == number))
+    return str(record.id)
+
+
+def purge_trash(session: Session) -> int:
+    """Delete for good what has been in the trash for longer than `KEPT_FOR`, with its revisions; returns how many."""
+    limit = clock.to_text(clock.now() - KEPT_FOR)
+    ids = session.execute(select(Trash.assistant_id).where(Trash.deleted_at < limit)).scalars().all()
+    session.execute(delete(Trash).where(Trash.deleted_at < limit))
+    for assistant_id in set(ids):
+        is_used = session.execute(select(Assistant.id).where(Assistant.id == assistant_id)).first()
+        if is_used is None and newest_in_trash(session, assistant_id) is None:
+            session.execute(delete(Revision).where(Revision.assistant_id == assistant_id))
+    return len(ids)

@@ -1,0 +1,149 @@
+"""The one way in which this program changes `assistants`: rows, kept keys, revisions, trash and change log together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, islice
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, insert, update
+
+from webadmin import clock
+from webadmin.accounts import Actor
+from webadmin.catalogue import rows
+from webadmin.catalogue.models import Change as LoggedChange
+from webadmin.catalogue.models import Revision, Trash
+from webadmin.catalogue.records import Record, changed_fields, encode
+
+BATCH = 500
+DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One record before and after: `before` None creates it, `after` None deletes it."""
+
+    before: Record | None
+    after: Record | None
+
+    @property
+    def record(self) -> Record:
+        """What the assistant is after the change, or was before its deletion."""
+        found = self.after or self.before
+        if found is None:
+            raise ValueError("a change has a record before or after it")
+        return found
+
+
+def write_records(connection: Connection, actor: Actor, changes: Iterable[Change], *, source: str) -> int:
+    """Apply changes in batches, each with its revision; deletions go to the trash. Returns how many were written.
+
+    The caller holds the write transaction and has absorbed foreign changes before. `changes` is read lazily, so it
+    may raise to cancel: the caller's transaction then rolls everything back.
+    """
+    of = rows.shape(connection)
+    pending = iter(changes)
+    count = 0
+    while batch := list(islice(pending, BATCH)):
+        _write_batch(connection, of, batch)
+        _write_history(connection, actor, batch, source)
+        count += len(batch)
+    # Only our own entries can be in the log: this transaction holds the write lock and absorbed the others.
+    connection.execute(delete(LoggedChange))
+    return count
+
+
+def _write_batch(connection: Connection, of: rows.Shape, batch: Sequence[Change]) -> None:
+    created = [change.after for change in batch if change.before is None and change.after]
+    if created:
+        # A key kept for an earlier assistant of the same id must not come back with the new one.
+        _forget_extra(connection, created)
+        rows.insert_batch(connection, of, created)
+    deleted = [change.before for change in batch if change.after is None and change.before]
+    if deleted:
+        assistants = of.table()
+        connection.execute(
+            delete(assistants).where(assistants.c.id == bindparam("old_id")),
+            [{"old_id": record.id} for record in deleted],
+        )
+        _forget_extra(connection, deleted)
+    _update_batch(connection, of, [(c.before, c.after) for c in batch if c.before and c.after])
+
+
+def _forget_extra(connection: Connection, records: Sequence[Record]) -> None:
+    if of_ours := [(record.id,) for record in records]:
+        connection.exec_driver_sql("DELETE FROM aa_extra WHERE assistant_id = ?", of_ours)
+
+
+def _update_batch(connection: Connection, of: rows.Shape, batch: Sequence[tuple[Record, Record]]) -> None:
+    """Update only the columns that differ, so that a value nobody touched keeps its very bytes."""
+    assistants = of.table()
+    plans = []
+    for before, after in batch:
+        old, old_keys = rows.to_values(before, of)
+        new, new_keys = rows.to_values(after, of)
+        columns = tuple(name for name in of.names if name != "id" and old[name] != new[name])
+        if columns:
+            plans.append((columns, {f"new_{name}": new[name] for name in columns} | {"old_id": after.id}))
+        if old_keys != new_keys:
+            rows.write_extra(connection, str(after.id), new_keys)
+    plans.sort(key=lambda plan: plan[0])
+    for columns, group in groupby(plans, key=lambda plan: plan[0]):
+        statement = (
+            update(assistants)
+            .where(assistants.c.id == bindparam("old_id"))
+            .values({name: bindparam(f"new_{name}") for name in columns})
+        )
+        connection.execute(statement, [values for _, values in group])
+
+
+def _write_history(connection: Connection, actor: Actor, batch: Sequence[Change], source: str) -> None:
+    at = clock.now_text()
+    connection.execute(insert(Revision), [_revision(change, actor, source, at) for change in batch])
+    deleted = [change.before for change in batch if change.after is None and change.before]
+    if deleted:
+        connection.execute(insert(Trash), [_trash(record, actor, source, at) for record in deleted])
+
+
+def _revision(change: Change, actor: Actor, source: str, at: str) -> dict[str, object]:
+    record = change.record
+    fields = [DELETED] if change.after is None else []
+    if change.before and change.after:
+        fields = changed_fields(change.before, change.after)
+    return {
+        "assistant_id": record.id,
+        "version": record.version,
+        "created_at": at,
+        "actor_kind": str(actor.kind),
+        "actor_name": actor.name,
+        "source": source,
+        "fields": msgspec.json.encode(fields).decode(),
+        "is_deletion": change.after is None,
+        "record": encode(record).decode(),
+    }
+
+
+def _trash(record: Record, actor: Actor, source: str, at: str) -> dict[str, object]:
+    return {
+        "assistant_id": record.id,
+        "title": record.title,
+        "emoji": record.emoji,
+        "status": record.status,
+        "deleted_at": at,
+        "deleted_by": actor.name,
+        "source": source,
+        "record": encode(record).decode(),
+    }
+
+
+def write_found(connection: Connection, actor: Actor, changes: Iterable[Change], *, source: str) -> int:
+    """Write the history of changes that another program made to `assistants` itself. Returns how many."""
+    pending = iter(changes)
+    count = 0
+    while batch := list(islice(pending, BATCH)):
+        _write_history(connection, actor, batch, source)
+        gone = [change.before for change in batch if change.after is None and change.before]
+        _forget_extra(connection, gone)
+        count += len(batch)
+    return count

@@ -1,0 +1,325 @@
+"""The database: engine, connection settings, transactions, schema state and upgrade, error translation.
+
+What differs between SQLite and another dialect lives here and in `catalogue/search.py`, nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.pool import NullPool
+
+from webadmin.errors import N_, DomainError, Unavailable
+
+SCHEMA_TABLE = "aa_schema_version"
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_IMMEDIATE = "BEGIN IMMEDIATE"
+
+
+class Base(DeclarativeBase):
+    """The declarative base of every model."""
+
+
+db = SQLAlchemy(model_class=Base)
+
+
+class DatabaseLocked(Unavailable):
+    """Another program held the write lock longer than `DB_TIMEOUT`."""
+
+    retry_after_seconds = 5
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("Another program holds the database's write lock. Nothing was changed."),
+            hint=N_("Try again in a few seconds; reading works meanwhile."),
+        )
+
+
+class DiskFull(Unavailable):
+    """The disk had no room for the write; it was rolled back."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The disk is full. Nothing was changed."),
+            hint=N_("Free some space on the disk that holds the data folder, then repeat."),
+        )
+
+
+class DatabaseCorrupt(Unavailable):
+    """SQLite reports that the file is damaged or is no database."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The database file is damaged or is not a database."),
+            hint=N_("Stop writing, keep the file, and restore the newest verified backup (data/README.md)."),
+        )
+
+
+class DatabaseReadOnly(Unavailable):
+    """The file or its folder may not be written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The database may not be written. Nothing was changed."),
+            hint=N_("Give the account that runs this program write permission on the data folder."),
+        )
+
+
+class DatabaseNewer(Unavailable):
+    """The schema was written by a later version of this program."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(
+            N_("The database has schema %(found)s, which this version of the program does not know."),
+            hint=N_("Start the version that wrote it, or a later one."),
+            found=found,
+        )
+
+
+_BY_SQLITE_CODE: dict[int, type[DomainError]] = {
+    sqlite3.SQLITE_BUSY: DatabaseLocked,
+    sqlite3.SQLITE_LOCKED: DatabaseLocked,
+    sqlite3.SQLITE_FULL: DiskFull,
+    sqlite3.SQLITE_IOERR: DiskFull,
+    sqlite3.SQLITE_CORRUPT: DatabaseCorrupt,
+    sqlite3.SQLITE_NOTADB: DatabaseCorrupt,
+    sqlite3.SQLITE_READONLY: DatabaseReadOnly,
+    sqlite3.SQLITE_CANTOPEN: DatabaseReadOnly,
+    sqlite3.SQLITE_PERM: DatabaseReadOnly,
+}
+
+
+def translate(error: BaseException) -> DomainError | None:
+    """Return the domain error that a database driver's error stands for, None for any other (a bug)."""
+    original = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(original, sqlite3.Error):
+        # The low byte is the primary code; extended codes tell only where it happened (SQLite, «Result Codes»).
+        kind = _BY_SQLITE_CODE.get((getattr(original, "sqlite_errorcode", 0) or 0) & 0xFF)
+        return kind() if kind else None  # type: ignore[call-arg]
+    return None
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what the driver raises into the domain error of the same meaning."""
+    try:
+        yield
+    except (exc.DBAPIError, sqlite3.Error) as error:
+        known = translate(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def engine_options(timeout_ms: int) -> dict[str, Any]:
+    """Options for Flask-SQLAlchemy's engine on an SQLite file; `timeout_ms` is the wait for a lock."""
+    return {
+        "connect_args": {
+            "isolation_level": None,
+            "check_same_thread": False,
+            "timeout": timeout_ms / 1000,
+        },
+        "pool_size": 40,
+        "max_overflow": 60,
+    }
+
+
+def prepare(engine: Engine) -> None:
+    """Attach the connection settings and the `BEGIN` rule to an SQLite engine."""
+    event.listen(engine, "connect", _configure)
+    event.listen(engine, "begin", _begin)
+
+
+def _configure(connection: sqlite3.Connection, _record: object) -> None:
+    # Rows of other programs may hold broken UTF-8, and one such value would make the whole SELECT raise.
+    connection.text_factory = partial(str, encoding="utf-8", errors="replace")
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    statement = connection.get_execution_options().get("begin", "BEGIN")
+    # A deferred transaction that begins to write fails at once when another writer got in between, whatever the
+    # time-out: so only transactions that took the lock first may write, and SQLite itself refuses the others.
+    connection.exec_driver_sql(f"PRAGMA query_only={int(statement == 'BEGIN')}")
+    connection.exec_driver_sql(statement)
+
+
+def open_file(path: Path, *, timeout_ms: int = 5000) -> Engine:
+    """Open any SQLite file (a scratch catalogue, a snapshot) with the program's settings; `dispose()` closes it."""
+    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, **_without_pool(engine_options(timeout_ms)))
+    prepare(engine)
+    return engine
+
+
+def _without_pool(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name == "connect_args"}
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that holds the write lock from its start: commits on return, rolls back on an error."""
+    with translated_errors(), engine.connect() as plain:
+        connection = plain.execution_options(begin=_IMMEDIATE)
+        with connection.begin():
+            yield connection
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """The one way to write: takes the write lock at once, commits on return, rolls back on an error.
+
+    Pending objects of the session are dropped and loaded ones are read again.
+    Raises DatabaseLocked, DiskFull, DatabaseCorrupt, DatabaseReadOnly; nothing is changed then.
+    """
+    session = db.session()
+    session.rollback()
+    with translated_errors():
+        try:
+            session.connection(execution_options={"begin": _IMMEDIATE})
+            yield session
+            session.commit()
+        except BaseException:
+            session.rollback()
+            raise
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A stored column of a table: its name and its SQLite affinity (TEXT, INTEGER, REAL, NUMERIC, BLOB)."""
+
+    name: str
+    affinity: str
+
+
+def table_columns(connection: Connection, table: str) -> list[Column]:
+    """The stored (not generated) columns of a table in their order; empty when there is no such table."""
+    rows = connection.exec_driver_sql(f'PRAGMA table_xinfo("{table}")').all()
+    return [Column(row[1], _affinity(row[2] or "")) for row in rows if row[6] in (0, 1)]
+
+
+def _affinity(declared: str) -> str:
+    """The affinity of a declared type (SQLite, «Datatypes», 3.1)."""
+    upper = declared.upper()
+    if "INT" in upper:
+        return "INTEGER"
+    if any(word in upper for word in ("CHAR", "CLOB", "TEXT")):
+        return "TEXT"
+    if "BLOB" in upper or not upper:
+        return "BLOB"
+    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
+        return "REAL"
+    return "NUMERIC"
+
+
+def has_table(connection: Connection, table: str) -> bool:
+    """Whether the table exists."""
+    found = connection.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE type='table' AND name=?", (table,))
+    return found.first() is not None
+
+
+def schema_cookie(connection: Connection) -> int:
+    """SQLite's counter that grows with every change of the schema, whoever made it."""
+    return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
+
+
+class SchemaState(StrEnum):
+    """What a start finds in the database file."""
+
+    EMPTY = "empty"
+    EARLIER_SYSTEM = "earlier system"
+    OLD = "old"
+    CURRENT = "current"
+
+
+@cache
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_alembic_config())
+
+
+def _alembic_config() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    return config
+
+
+def schema_state(connection: Connection) -> SchemaState:
+    """Compare the database's schema with the program's. Raises DatabaseNewer for one of a later version."""
+    if not has_table(connection, SCHEMA_TABLE):
+        return SchemaState.EARLIER_SYSTEM if has_table(connection, "assistants") else SchemaState.EMPTY
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {SCHEMA_TABLE}").scalar()
+    if found == _scripts().get_current_head():
+        return SchemaState.CURRENT
+    known = {script.revision for script in _scripts().walk_revisions()}
+    if found is not None and found not in known:
+        raise DatabaseNewer(str(found))
+    return SchemaState.OLD
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the schema to the program's version inside the transaction that the caller holds.
+
+    Alembic's own handling would commit after each step on SQLite, and a kill would leave half an upgrade behind:
+    `migrations/env.py` therefore runs on this connection and begins nothing.
+    """
+    config = _alembic_config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def snapshot(source: Path, target: Path) -> None:
+    """Copy the whole database with SQLite's backup API to `target`, check the copy, fsync it, mode 0600.
+
+    `target` appears only when whole. Raises DatabaseCorrupt when the copy does not pass `quick_check`,
+    FileExistsError when `target` exists.
+    """
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    temporary.unlink(missing_ok=True)
+    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        with translated_errors():
+            _copy_database(source, temporary)
+        with temporary.open("rb") as copy:
+            os.fsync(copy.fileno())
+        os.link(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _copy_database(source: Path, target: Path) -> None:
+    reading, writing_to = sqlite3.connect(source), sqlite3.connect(target)
+    try:
+        reading.backup(writing_to, pages=4096)
+        # The copy must be one file: a WAL beside it would have to travel with it.
+        writing_to.execute("PRAGMA journal_mode=DELETE")
+        if writing_to.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+            raise DatabaseCorrupt
+    finally:
+        writing_to.close()
+        reading.close()
+
+
+def snapshot_name(at: datetime) -> str:
+    """The file name of a snapshot made at `at` (an aware time in the configured zone)."""
+    return f"assistants_{at:%Y%m%d_%H%M%S}.db"
