@@ -1,0 +1,392 @@
+"""Every setting of the program, in one table.
+
+From `SETTINGS` come `Config`, `.env.local.example` and the table in `docs/configuration.md`. A value is taken from the
+environment, else from `.env.local` in the project folder, else it is the default. Nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import tzlocal
+from dotenv.parser import parse_stream
+
+PROJECT = Path(__file__).resolve().parent.parent
+ENV_FILE = PROJECT / ".env.local"
+
+ENVIRONMENT = "environment"
+DEFAULT = "default"
+
+# No text of a record may be longer than this, whatever the settings say (docs/backup-format.md).
+TEXT_CEILING = 4 * 1024 * 1024
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used; `problems` has one line for each, naming variable, value and what is accepted."""
+
+    def __init__(self, problems: list[str]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How a text becomes a value (ValueError where it cannot), and what is accepted, in words."""
+
+    accepts: str
+    parse: Callable[[str], Any]
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
+def _number(lowest: int, highest: int) -> Parser:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(text)
+        return int(text)
+
+    return Parser(f"a whole number from {lowest} to {highest}", parse)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15}) ?(|B|KB|MB|GB|KiB|MiB|GiB)", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(text)
+    unit = match[2].lower().removesuffix("b")
+    factor = 1024 if unit.endswith("i") else 1000
+    size: int = int(match[1]) * factor ** ["", "k", "m", "g"].index(unit[:1])
+    if not size:
+        raise ValueError(text)
+    return size
+
+
+def _time(text: str) -> time:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError(text)
+    return time.fromisoformat(text)
+
+
+def _one_of(*words: str) -> Parser:
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(text)
+        return text.lower()
+
+    return Parser("one of " + ", ".join(words), parse)
+
+
+def _secret(shortest: int) -> Parser:
+    def parse(text: str) -> str:
+        if len(text) < shortest:
+            raise ValueError
+        return text
+
+    return Parser(f"a text of at least {shortest} characters" if shortest > 1 else "any text", parse)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError; a folder's name raises OSError.
+        raise ValueError(text) from error
+
+
+def _path(text: str) -> Path:
+    try:
+        return PROJECT / Path(text).expanduser()
+    except RuntimeError as error:  # ~somebody, and there is nobody of that name.
+        raise ValueError(text) from error
+
+
+BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
+PATH = Parser("a path; a relative one counts from the project folder", _path)
+SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
+TEXT = Parser("any text", str)
+TIME = Parser("a time of day as HH:MM, 00:00 to 23:59", _time)
+ZONE = Parser("a name of the IANA time zone database, such as Europe/Berlin or UTC", _zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: its variable, the default as one would write it, how it is read, one line of help.
+
+    A default of None means that there is no value unless one is set; `otherwise` says what happens then.
+    """
+
+    name: str
+    default: str | None
+    parser: Parser
+    help: str
+    otherwise: str = ""
+    secret: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("DATABASE_PATH", "./data/assistants.db", PATH, "The database file; what belongs to it lies beside it."),
+    Setting("DATABASE_BACKUP_DIR", "./data/backups", PATH, "The folder of the backup files."),
+    Setting("BACKUP_RETENTION_DAYS", "30", _number(1, 36500), "Days that a backup made here is kept."),
+    Setting("AUTO_BACKUP_ENABLED", "true", BOOLEAN, "Whether the daily backup runs."),
+    Setting("AUTO_BACKUP_TIME", "02:00", TIME, "When the daily backup runs, in the time zone below."),
+    Setting(
+        "BACKUP_MAX_COUNT",
+        None,
+        _number(1, 1_000_000),
+        "Most unpinned backups made here.",
+        "no such limit",
+    ),
+    Setting(
+        "LOG_LEVEL", "info", _one_of("debug", "info", "warn", "warning", "error"), "The least serious event to log."
+    ),
+    Setting("LOG_DIR", "./logs", PATH, "The folder of the log files."),
+    Setting("LOG_MAX_SIZE", "10MiB", SIZE, "Size at which a new log file is begun; the last five are kept."),
+    Setting("DB_TIMEOUT", "5000", _number(0, 600_000), "Milliseconds to wait for a lock on the database."),
+    Setting("HOST", "127.0.0.1", TEXT, "The address to serve on; 0.0.0.0 is every address of the machine."),
+    Setting("PORT", "8000", _number(0, 65535), "The port to serve on; 0 lets the system choose a free one."),
+    Setting("TIMEZONE", None, ZONE, "The zone of times shown, of file names and of the daily backup.", "the machine's"),
+    Setting("SITE_NAME", "Assistant Admin", TEXT, "The name that pages show."),
+    Setting("SITE_LANGUAGE", "en", _one_of("en", "zh"), "The language of people whose browser asks for neither."),
+    Setting(
+        "SECRET_KEY",
+        None,
+        _secret(16),
+        "Signs sessions and forms.",
+        "made at the first start and kept in secret-key beside the database",
+        secret=True,
+    ),
+    Setting("MAX_UPLOAD_SIZE", "512MiB", SIZE, "The largest upload, as sent; gzip may unpack to 20 times that."),
+    Setting("TITLE_MAX", "200", _number(1, TEXT_CEILING), "Longest title that can be typed or sent, in characters."),
+    Setting("DESC_MAX", "1000", _number(1, TEXT_CEILING), "The same for the description."),
+    Setting("PROMPT_MAX", "262144", _number(1, TEXT_CEILING), "The same for the prompt."),
+    Setting("EMOJI_MAX", "512", _number(1, TEXT_CEILING), "The same for the emoji, which may be a name or an address."),
+    Setting("AUTHOR_MAX", "100", _number(1, TEXT_CEILING), "The same for the author."),
+    Setting("ID_MAX", "255", _number(1, 255), "The same for an id."),
+    Setting("REVIEW_NOTE_MAX", "2000", _number(1, TEXT_CEILING), "The same for a review note."),
+    Setting("TAGS_MAX", "32", _number(0, 1000), "Most tags of one assistant."),
+    Setting("TAG_MAX", "100", _number(1, TEXT_CEILING), "Longest tag, in characters."),
+    Setting("ADMIN_USERNAME", None, TEXT, "The first administrator, made at the first start.", "a setup code is shown"),
+    Setting(
+        "ADMIN_PASSWORD", None, _secret(1), "The password of that administrator.", "a setup code is shown", secret=True
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The values in force. Attributes are the settings' names in lower case; paths are absolute."""
+
+    database_path: Path
+    database_backup_dir: Path
+    backup_retention_days: int
+    auto_backup_enabled: bool
+    auto_backup_time: time
+    backup_max_count: int | None
+    log_level: str
+    log_dir: Path
+    log_max_size: int
+    db_timeout: int
+    host: str
+    port: int
+    timezone: ZoneInfo
+    site_name: str
+    site_language: str
+    secret_key: str | None = field(repr=False)
+    max_upload_size: int
+    title_max: int
+    desc_max: int
+    prompt_max: int
+    emoji_max: int
+    author_max: int
+    id_max: int
+    review_note_max: int
+    tags_max: int
+    tag_max: int
+    admin_username: str | None
+    admin_password: str | None = field(repr=False)
+    sources: Mapping[str, str] = field(repr=False)
+
+    @classmethod
+    def load(
+        cls,
+        environ: Mapping[str, str] | None = None,
+        *,
+        overrides: Mapping[str, str] | None = None,
+        env_file: Path | None = ENV_FILE,
+    ) -> Config:
+        """Read all settings.
+
+        Args:
+            environ: the environment; that of the process if None.
+            overrides: values by variable that count before all others.
+            env_file: the file that counts after the environment; None reads none.
+
+        Raises:
+            ConfigError: some cannot be used; all of them are named at once.
+        """
+        problems: list[str] = []
+        layers = {
+            "override": dict(overrides or {}),
+            ENVIRONMENT: dict(os.environ if environ is None else environ),
+            ".env.local": _read_file(env_file, problems) if env_file else {},
+        }
+        values: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for setting in SETTINGS:
+            try:
+                text, sources[setting.name] = _look_up(setting, layers)
+                values[setting.name.lower()] = _parse(setting, text)
+            except ConfigError as error:
+                problems += error.problems
+        problems += _contradictions(values)
+        if problems:
+            raise ConfigError(problems)
+        return cls(**values, sources=sources)
+
+    def source(self, name: str) -> str:
+        """Where the value of a variable comes from: `environment`, `.env.local` or `default`."""
+        return self.sources[name]
+
+
+def _read_file(path: Path, problems: list[str]) -> dict[str, str]:
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            bindings = list(parse_stream(stream))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(f"{path.name} cannot be read: {error}")
+        return {}
+    # The line itself is not shown: it may hold a secret.
+    problems += [f"{path.name} line {b.original.line}: accepted is NAME=value" for b in bindings if b.error]
+    return {b.key: b.value for b in bindings if b.key and b.value is not None}
+
+
+def _look_up(setting: Setting, layers: Mapping[str, Mapping[str, str]]) -> tuple[str | None, str]:
+    """The text of a setting, None if there is none, and where it comes from. An empty value counts as not set."""
+    for source, layer in layers.items():
+        text = layer.get(setting.name, "")
+        file = layer.get(f"{setting.name}_FILE", "") if setting.secret else ""
+        if text and file:
+            raise ConfigError([f"{setting.name} and {setting.name}_FILE are both set: accepted is one of the two"])
+        if file:
+            return _read_secret(setting, file), source
+        if text if setting.secret else text.strip():
+            return text, source
+    return setting.default, DEFAULT
+
+
+def _read_secret(setting: Setting, path: str) -> str:
+    try:
+        return (PROJECT / path).read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            [f"{setting.name}_FILE={path}: accepted is a readable text file ({type(error).__name__})"]
+        ) from error
+
+
+def _parse(setting: Setting, text: str | None) -> Any:
+    if text is None:
+        return _local_zone() if setting.name == "TIMEZONE" else None
+    try:
+        return setting.parser.parse(text if setting.secret else text.strip())
+    except ValueError as error:
+        shown = "" if setting.secret else f"={text}"
+        raise ConfigError([f"{setting.name}{shown}: accepted is {setting.parser.accepts}"]) from error
+
+
+def _local_zone() -> ZoneInfo:
+    try:
+        return ZoneInfo(tzlocal.get_localzone_name() or "UTC")
+    except (OSError, LookupError, ValueError) as error:
+        raise ConfigError([f"TIMEZONE is not set, the machine's zone unclear: accepted is {ZONE.accepts}"]) from error
+
+
+def _contradictions(values: Mapping[str, Any]) -> list[str]:
+    """Values that are fine each for itself, and still cannot be used. Values that failed already are absent."""
+    problems = []
+    if bool(values.get("admin_username")) != bool(values.get("admin_password")):
+        problems.append("ADMIN_USERNAME and ADMIN_PASSWORD: accepted is both or neither")
+    database: Path | None = values.get("database_path")
+    if database and database.is_dir():
+        problems.append(f"DATABASE_PATH={database}: accepted is a file, and this is a folder")
+    for name in ("DATABASE_BACKUP_DIR", "LOG_DIR"):
+        folder: Path | None = values.get(name.lower())
+        if folder and folder.exists() and not folder.is_dir():
+            problems.append(f"{name}={folder}: accepted is a folder, and this is a file")
+    return problems
+
+
+_provider: Callable[[], Config] | None = None
+
+
+def use(provider: Callable[[], Config]) -> None:
+    """Say where `current` finds the settings; called once, by the application."""
+    global _provider
+    _provider = provider
+
+
+def current() -> Config:
+    """The settings of the running application.
+
+    Raises:
+        LookupError: no application has been made.
+    """
+    if _provider is None:
+        raise LookupError("no application has been made, so there are no settings in force")
+    return _provider()
+
+
+def example_file() -> str:
+    """The text of `.env.local.example`."""
+    lines = [
+        "# Copy to .env.local and take away the # before what you change. The environment counts before this file."
+    ]
+    for setting in SETTINGS:
+        accepts = setting.parser.accepts
+        lines += ["", f"# {setting.help} Accepted: {accepts}."]
+        lines += [f"# Not set: {setting.otherwise}."] if setting.default is None else []
+        value = setting.default or ""
+        lines.append(f'# {setting.name}="{value}"' if " " in value else f"# {setting.name}={value}")
+    return "\n".join(lines) + "\n"
+
+
+def settings_table() -> str:
+    """The table of settings in `docs/configuration.md`."""
+    lines = ["| setting | default | meaning | accepted |", "| --- | --- | --- | --- |"]
+    for setting in SETTINGS:
+        name = f"`{setting.name}`" + (f", `{setting.name}_FILE`" if setting.secret else "")
+        default = f"`{setting.default}`" if setting.default is not None else setting.otherwise
+        lines.append(f"| {name} | {default} | {setting.help} | {setting.parser.accepts} |")
+    return "\n".join(lines) + "\n"
+
+
+BEGIN, END = "<!-- settings: written by make docs -->\n", "<!-- end of settings -->\n"
+
+
+def with_table(document: str) -> str:
+    """`document` with what stands between the two marks replaced by the table of settings."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + settings_table() + END + after
+
+
+def write_docs() -> None:
+    """Renew the example file and the table; `make docs`."""
+    (PROJECT / ".env.local.example").write_text(example_file(), encoding="utf-8")
+    page = PROJECT / "docs" / "configuration.md"
+    page.write_text(with_table(page.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_docs()
