@@ -94,8 +94,35 @@ _CATALOGUE_TABLES = (
     "CREATE INDEX aa_idx_trash_deleted ON aa_trash(deleted_at)",
 )
 
+_ACCOUNT_TABLES = (
+    """CREATE TABLE aa_user (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        name_key TEXT NOT NULL UNIQUE,
+        role TEXT NOT NULL,
+        password_hash TEXT NOT NULL,
+        password_changed_at TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        deactivated_at TEXT,
+        language TEXT,
+        theme TEXT
+    )""",
+    """CREATE TABLE aa_token (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        role TEXT NOT NULL,
+        token_hash TEXT NOT NULL UNIQUE,
+        hint TEXT NOT NULL,
+        created_at TEXT NOT NULL,
+        created_by TEXT NOT NULL,
+        expires_at TEXT,
+        revoked_at TEXT
+    )""",
+)
+
 
 def upgrade() -> None:
     """Create what is missing."""
-    for statement in (*_EARLIER_TABLES, *_PAGING_INDEXES, *_CATALOGUE_TABLES):
+    for statement in (*_EARLIER_TABLES, *_PAGING_INDEXES, *_CATALOGUE_TABLES, *_ACCOUNT_TABLES):
         op.get_bind().exec_driver_sql(statement)

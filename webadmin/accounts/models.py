@@ -1,0 +1,42 @@
+"""Tables of people and API tokens."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webadmin.db import Base
+
+
+class User(Base):
+    """A person who may sign in. Times are text as everywhere (contract 3.1)."""
+
+    __tablename__ = "aa_user"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    # The case-folded name: «Lin» and «lin» are one person, in every script and on every database.
+    name_key: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    password_hash: Mapped[str]
+    password_changed_at: Mapped[str]
+    created_at: Mapped[str]
+    created_by: Mapped[str]
+    deactivated_at: Mapped[str | None]
+    language: Mapped[str | None]
+    theme: Mapped[str | None]
+
+
+class Token(Base):
+    """An API token: only the SHA-256 of its text is kept, and its first characters to recognise it by."""
+
+    __tablename__ = "aa_token"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    role: Mapped[str]
+    token_hash: Mapped[str] = mapped_column(unique=True)
+    hint: Mapped[str]
+    created_at: Mapped[str]
+    created_by: Mapped[str]
+    expires_at: Mapped[str | None]
+    revoked_at: Mapped[str | None]

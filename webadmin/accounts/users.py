@@ -1,0 +1,112 @@
+"""People: adding, listing, signing in, changing and resetting a password."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Any
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from webadmin import clock
+from webadmin.accounts.actor import Actor
+from webadmin.accounts.models import User
+from webadmin.accounts.passwords import check_password, hash_password, verify_password
+from webadmin.accounts.roles import ADMIN, check_role, require_admin
+from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem
+
+NAME_MAX = 64
+
+
+def any_users(session: Session) -> bool:
+    """Whether the first account has been made."""
+    return bool(session.scalar(select(exists().select_from(User))))
+
+
+def list_users(session: Session) -> list[User]:
+    """Everybody, by name."""
+    return list(session.scalars(select(User).order_by(User.name_key)))
+
+
+def get_user(session: Session, user_id: int) -> User | None:
+    """The person with this id who may sign in, or None."""
+    user = session.get(User, user_id)
+    return user if user is not None and user.deactivated_at is None else None
+
+
+def add_user(session: Session, actor: Actor, name: str, password: str, *, role: str = ADMIN) -> User:
+    """Add a person. Raises Forbidden, Invalid (name, password, role), Conflict when the name is taken."""
+    require_admin(actor)
+    check_role(role)
+    normal = check_name(name)
+    if _by_name(session, normal) is not None:
+        raise Conflict(N_("“%(name)s” has an account already."), hint=N_("Choose another name."), name=normal)
+    now = clock.now_text()
+    user = User(
+        name=normal,
+        name_key=normal.casefold(),
+        role=role,
+        password_hash=hash_password(check_password(password, name=normal)),
+        password_changed_at=now,
+        created_at=now,
+        created_by=actor.name,
+    )
+    session.add(user)
+    session.flush()
+    return user
+
+
+def authenticate(session: Session, name: str, password: str) -> User | None:
+    """The person with this name and password, else None, after the same time whatever is wrong."""
+    user = _by_name(session, _normal_name(name)) if len(name) <= NAME_MAX * 4 else None
+    is_right = verify_password(user.password_hash if user else None, password)
+    return user if user is not None and is_right and user.deactivated_at is None else None
+
+
+def change_password(session: Session, actor: Actor, *, current: str, new: str) -> User:
+    """Change the actor's own password. Raises Invalid naming `current` when that is wrong, or `password`."""
+    user = _by_name(session, _normal_name(actor.name))
+    if user is None or not verify_password(user.password_hash, current):
+        template = N_("That is not your current password.")
+        raise Invalid(template, problems=[Problem(Message(template), field="current")])
+    return _store_password(user, new)
+
+
+def set_password(session: Session, actor: Actor, name: str, password: str) -> User:
+    """Give a person another password. Raises Forbidden, NotFound, Invalid."""
+    require_admin(actor)
+    user = _by_name(session, _normal_name(name))
+    if user is None:
+        raise NotFound(N_("There is no account named “%(name)s”."), name=name)
+    return _store_password(user, password)
+
+
+def check_name(name: str, *, field: str = "name") -> str:
+    """Return a name that a person or token may have, normalised. Raises Invalid and says why."""
+    normal = _normal_name(name)
+    template, params = "", dict[str, Any](max=NAME_MAX)
+    if not normal:
+        template, params = N_("A name is missing."), {}
+    elif len(normal) > NAME_MAX:
+        template = N_("Use at most %(max)d characters.")
+    elif not all(char == " " or unicodedata.category(char)[0] in "LMNPS" for char in normal):
+        # Control, format (direction marks, zero width), surrogate and private characters could imitate another name.
+        template, params = N_("A name may hold letters, digits, punctuation and single spaces."), {}
+    if template:
+        raise Invalid(template, problems=[Problem(Message(template, params), field=field)], **params)
+    return normal
+
+
+def _store_password(user: User, password: str) -> User:
+    user.password_hash = hash_password(check_password(password, name=user.name))
+    user.password_changed_at = clock.now_text()
+    return user
+
+
+def _by_name(session: Session, name: str) -> User | None:
+    return session.scalar(select(User).where(User.name_key == name.casefold()))
+
+
+def _normal_name(name: str) -> str:
+    return re.sub(" +", " ", unicodedata.normalize("NFKC", name)).strip(" ")

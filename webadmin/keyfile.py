@@ -1,0 +1,43 @@
+"""Secrets that the program makes once and keeps in a file of its own, mode 0600, the same for all processes."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+
+def read_or_make(path: Path, make: Callable[[], str]) -> str:
+    """The text kept in `path`; where there is none yet, `make()` gives it. Raises OSError.
+
+    The file appears whole under its name, so that of several processes that start together one wins and the others
+    read what it wrote.
+    """
+    found = read(path)
+    if found:
+        return found
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(make() + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            if not read(path):
+                # Emptied by hand; an empty secret would let everybody in.
+                temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path.read_text(encoding="ascii").strip()
+
+
+def read(path: Path) -> str | None:
+    """The text kept in `path`, None where there is no such file."""
+    try:
+        return path.read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
