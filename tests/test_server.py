@@ -1,0 +1,277 @@
+"""The production server over real sockets, with a small application behind it (server_program.py)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import resource
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from webadmin.config import PROJECT
+from webadmin.server import ListenError, listen
+
+PROGRAM = Path(__file__).with_name("server_program.py")
+LIMIT = 1 << 20
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass
+class Running:
+    process: subprocess.Popen[str]
+    port: int
+    folder: Path
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+
+    def peak_kilobytes(self) -> int:
+        return int(re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{self.process.pid}/status").read_text())[1])
+
+
+@contextlib.contextmanager
+def run_server(folder: Path, *, limit: int = LIMIT, port: int = 0, **options) -> Iterator[Running]:
+    process = subprocess.Popen(
+        [sys.executable, PROGRAM, folder, str(port), str(limit)],
+        env={"PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
+        stdout=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+    try:
+        line = process.stdout.readline()
+        yield Running(process, int(re.search(r":(\d+)/", line)[1]), folder)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    with run_server(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+def read_answer(connection: socket.socket) -> tuple[int, dict, bytes]:
+    """Status, JSON body and what follows it; the connection must be ended by the server without a reset."""
+    received = b""
+    while chunk := connection.recv(1 << 16):
+        received += chunk
+    head, _, rest = received.partition(b"\r\n\r\n")
+    length = int(re.search(rb"(?i)content-length: (\d+)", head)[1])
+    return int(head.split()[1]), json.loads(rest[:length]), rest[length:]
+
+
+def post(connection: socket.socket, length: int, *headers: str) -> None:
+    lines = ["POST /up HTTP/1.1", "Host: x", f"Content-Length: {length}", *headers]
+    connection.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+def test_trickling_clients_do_not_hold_the_server(server):
+    with contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(server.connect()) for _ in range(60)]
+        for connection in slow:
+            post(connection, 1000)
+        waits = []
+        for _ in range(10):
+            for connection in slow:
+                connection.sendall(b"x")
+            started = time.monotonic()
+            with server.connect() as quick:
+                post(quick, 3, "Connection: close")
+                quick.sendall(b"abc")
+                assert read_answer(quick)[0] == 200
+            waits.append(time.monotonic() - started)
+        assert max(waits) < 1
+
+
+def test_clients_that_trickle_their_headers_do_not_hold_the_server(server):
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(server.connect()).sendall(b"POST /up HTTP/1.1\r\nHost:")
+        with server.connect() as quick:
+            post(quick, 3, "Connection: close")
+            quick.sendall(b"abc")
+            assert read_answer(quick)[0] == 200
+
+
+def test_body_of_exactly_the_limit_arrives_and_one_byte_more_does_not(server):
+    for size, status in [(LIMIT, 200), (LIMIT + 1, 413)]:
+        with server.connect() as connection:
+            post(connection, size, "Connection: close")
+            connection.sendall(b"x" * size)
+            found, answer, _ = read_answer(connection)
+            assert (found, answer["size"]) == (status, size if status == 200 else 0)
+
+
+def test_too_large_body_is_answered_in_words_after_all_of_it_was_sent(server):
+    size = 100 << 20
+    before = server.peak_kilobytes()
+    with server.connect() as connection:
+        post(connection, size)
+        for _ in range(size >> 20):
+            connection.sendall(bytes(1 << 20))
+        status, answer, rest = read_answer(connection)
+    assert (status, answer["declared"], answer["discarded"], rest) == (413, str(size), "too-large", b"")
+    assert server.peak_kilobytes() - before < 10_000
+
+
+def test_too_large_body_is_answered_before_it_was_sent(server):
+    with server.connect() as connection:
+        post(connection, 10 << 30)
+        assert read_answer(connection)[0] == 413
+
+
+def test_rest_of_a_too_large_body_is_never_taken_for_a_request(server):
+    with server.connect() as connection:
+        inner = b"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+        post(connection, LIMIT + 1)
+        connection.sendall(inner * 100)
+        status, _, rest = read_answer(connection)
+        assert (status, rest) == (413, b"")
+
+
+def test_client_that_asks_first_is_told_not_to_send(server):
+    with server.connect() as connection:
+        post(connection, LIMIT + 1, "Expect: 100-continue")
+        assert connection.recv(12) == b"HTTP/1.1 413"
+
+
+def test_client_that_asks_first_and_sends_all_the_same_gets_the_answer(server):
+    with server.connect() as connection:
+        post(connection, 20 << 20, "Expect: 100-continue")
+        time.sleep(0.2)
+        connection.sendall(bytes(20 << 20))
+        assert read_answer(connection)[0] == 413
+
+
+def test_client_that_asks_first_is_told_to_go_on(server):
+    with server.connect() as connection:
+        post(connection, 3, "Expect: 100-continue", "Connection: close")
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"abc")
+        assert read_answer(connection)[0] == 200
+
+
+def test_request_without_a_body_that_asks_first_is_answered(server):
+    with server.connect() as connection:
+        post(connection, 0, "Expect: 100-continue", "Connection: close")
+        assert read_answer(connection)[0] == 200
+
+
+@pytest.mark.parametrize(("chunks", "status"), [(15, 200), (40, 413)])
+def test_chunked_body_is_bounded_by_what_came(server, chunks, status):
+    with server.connect() as connection:
+        connection.sendall(b"POST /up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        for _ in range(chunks):
+            connection.sendall(b"10000\r\n" + bytes(1 << 16) + b"\r\n")
+        connection.sendall(b"0\r\n\r\n")
+        found, answer, _ = read_answer(connection)
+        assert found == status
+        assert answer["size"] == (chunks << 16 if status == 200 else 0)
+
+
+def test_connection_goes_on_after_an_answer(server):
+    with server.connect() as connection:
+        for _ in range(2):
+            post(connection, 3)
+            connection.sendall(b"abc")
+            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+
+
+def test_body_that_cannot_be_stored_is_told_to_the_application(tmp_path):
+    def small_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    with run_server(tmp_path, preexec_fn=small_files) as server, server.connect() as connection:
+        post(connection, LIMIT)
+        connection.sendall(bytes(LIMIT))
+        status, answer, _ = read_answer(connection)
+        assert (status, answer["discarded"]) == (503, "not-stored")
+
+
+def test_bodies_on_their_way_in_leave_nothing_behind(server):
+    with server.connect() as connection:
+        post(connection, LIMIT)
+        connection.sendall(bytes(LIMIT // 2))
+        incoming = server.folder / "data" / ".incoming"
+        assert incoming.stat().st_mode & 0o077 == 0
+        assert list(incoming.iterdir()) == []
+
+
+def test_busy_port_is_named_with_its_remedy(server):
+    run = subprocess.run(
+        [sys.executable, PROGRAM, server.folder, str(server.port), "1"],
+        env={"PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert run.returncode == 1
+    assert f"Error: Port {server.port} is in use" in run.stderr
+    assert "Try: " in run.stderr
+    assert run.stdout == ""
+
+
+def test_address_of_another_machine_is_refused_in_words():
+    with pytest.raises(ListenError, match="cannot be listened on"):
+        listen("192.0.2.1", 8102)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_signal_stops_the_server_cleanly(tmp_path, stop):
+    with run_server(tmp_path) as server:
+        with server.connect() as connection:
+            post(connection, 1000)
+            server.process.send_signal(stop)
+            assert server.process.wait(timeout=10) == 0
+        with run_server(tmp_path, port=server.port):
+            pass
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+@pytest.mark.parametrize("options", [[], ["-H", "Expect:"], ["-H", "Transfer-Encoding: chunked"]])
+def test_curl_shows_the_answer_to_a_too_large_upload(server, tmp_path, options):
+    file = tmp_path / "large"
+    file.write_bytes(bytes(30 << 20))
+    url = f"http://127.0.0.1:{server.port}/up"
+    run = subprocess.run(["curl", "-sS", *options, "-T", file, url], capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert json.loads(run.stdout)["discarded"] == "too-large"
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="needs chromium")
+def test_browser_shows_the_answer_to_a_too_large_upload(server, tmp_path):
+    file = tmp_path / "large"
+    file.write_bytes(bytes(30 << 20))
+    with (
+        sync_playwright() as playwright,
+        playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-background-networking"]
+        ) as browser,
+    ):
+        page = browser.new_page()
+        for send in ("document.forms[0].submit()", None):
+            page.goto(f"http://127.0.0.1:{server.port}/form")
+            page.set_input_files("input", file)
+            if send:
+                with page.expect_navigation():
+                    page.evaluate(send)
+                shown = page.inner_text("body")
+            else:
+                call = "fetch('/upload', {method: 'POST', body: new FormData(document.forms[0])}).then(r => r.text())"
+                shown = page.evaluate(call)
+            assert json.loads(shown)["discarded"] == "too-large"
