@@ -18,11 +18,10 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from webadmin import __version__
+from webadmin import __version__, strict
 from webadmin.backups.scanner import MAX_VALUE, BadStructure, Scanner
-from webadmin.catalogue import strict
-from webadmin.catalogue.strict import is_date
 from webadmin.errors import N_, Invalid, Message, Problem
+from webadmin.strict import is_date
 
 VERSION = "1.0.0"
 FORMAT = 1

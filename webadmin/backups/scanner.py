@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from webadmin.catalogue import strict
+from webadmin import strict
 from webadmin.errors import N_
 
 CHUNK = 1024 * 1024

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 import regex
 
-from webadmin.catalogue import strict
-from webadmin.catalogue.strict import is_date
+from webadmin import strict
 from webadmin.errors import N_, Invalid, Message, Problem
+from webadmin.strict import is_date
 
 STATUSES = ("draft", "pending", "published", "rejected")
 ROBOT = "🤖"

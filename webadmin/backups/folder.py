@@ -1,0 +1,308 @@
+"""The backup folder: names, temporary files, durable naming, the bin, and the lock that keeps its users apart.
+
+The folder is the truth about which backups exist. A file appears under a final name only when it is whole; nothing is
+ever overwritten, no symbolic link is followed.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from webadmin import clock
+from webadmin.db import DiskFull
+from webadmin.errors import N_, Conflict, NotFound, Unavailable
+
+LOCK = ".lock"
+BIN = ".bin"
+_TEMPORARY = ".tmp-"
+_NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds the folder's lock, for what, since when (stored text)."""
+
+    who: str
+    what: str
+    since: str
+
+
+class Busy(Unavailable):
+    """Another backup, restore or pruning is at work on the folder."""
+
+    retry_after_seconds = 10
+
+    def __init__(self, holder: Holder) -> None:
+        self.holder = holder
+        super().__init__(
+            N_("Something else is running: %(what)s, started by %(who)s at %(since)s."),
+            hint=N_("Try again when it is done."),
+            what=holder.what,
+            who=holder.who,
+            since=holder.since,
+        )
+
+
+class FolderReadOnly(Unavailable):
+    """The backup folder may not be written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The backup folder may not be written."),
+            hint=N_("Give the account that runs this program write permission on it (DATABASE_BACKUP_DIR)."),
+        )
+
+
+def no_such_backup() -> NotFound:
+    """The error for a name under which no backup lies."""
+    return NotFound(N_("There is no backup of this name."), hint=N_("Look at the list of backups."))
+
+
+def is_name(name: str) -> bool:
+    """Whether a name is one under which backups are listed (contract 1); never a path."""
+    return bool(_NAME.fullmatch(name))
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn a full disk and missing permissions into domain errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFull from error
+        if error.errno in _FORBIDDEN:
+            raise FolderReadOnly from error
+        raise
+
+
+def prepare(folder: Path) -> None:
+    """Make the folder, mode 0700, when it is not there. Raises FolderReadOnly."""
+    with translated_errors():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def hold(folder: Path, *, who: str, what: str, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold the folder's lock, which the kernel releases when its holder dies, and say so in its file.
+
+    Raises Busy, which names the holder.
+    """
+    prepare(folder)
+    lock = FileLock(folder / LOCK, mode=0o600)
+    with translated_errors():
+        try:
+            lock.acquire(timeout=wait_seconds, poll_interval=0.05)
+        except Timeout:
+            raise Busy(_read_holder(folder)) from None
+    try:
+        _write_holder(folder, json.dumps({"who": who, "what": what, "since": clock.now_text()}))
+        yield
+    finally:
+        _write_holder(folder, "")
+        lock.release()
+
+
+def holder(folder: Path) -> Holder | None:
+    """Who holds the lock now; None when it is free."""
+    if not (folder / LOCK).exists():
+        return None
+    lock = FileLock(folder / LOCK, mode=0o600)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return _read_holder(folder)
+    lock.release()
+    return None
+
+
+def _write_holder(folder: Path, text: str) -> None:
+    # Told for information only: a full disk must not keep a backup from being made elsewhere or an error from showing.
+    with suppress(OSError), (folder / LOCK).open("r+") as file:
+        file.write(text)
+        file.truncate()
+
+
+def _read_holder(folder: Path) -> Holder:
+    try:
+        told = json.loads((folder / LOCK).read_text(encoding="utf-8"))
+        return Holder(str(told["who"]), str(told["what"]), str(told["since"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return Holder("?", "?", "?")
+
+
+@contextmanager
+def temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
+    """A new file for writing and reading, mode 0600, in the folder; it is gone at the end unless it was named."""
+    with translated_errors():
+        path = folder / f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}"
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            with open(descriptor, "w+b") as file:
+                yield file, path
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def name_at(local: datetime) -> str:
+    """The name of a backup made at this local time."""
+    return f"assistants_backup_{local:%Y%m%d_%H%M%S}.json"
+
+
+def publish(folder: Path, file: BinaryIO, path: Path, local: datetime) -> str:
+    """Give a finished temporary file the name of its local time, or of the next free second; durable on return.
+
+    Call it while holding the lock. Raises DiskFull, FolderReadOnly.
+    """
+    with translated_errors():
+        file.flush()
+        os.fsync(file.fileno())
+        moment = local.replace(tzinfo=None)
+        while True:
+            name = name_at(moment)
+            # A name in the bin is taken too, so that what lies there can always come back.
+            if not os.path.lexists(folder / BIN / name) and _take_name(path, folder / name):
+                break
+            moment += timedelta(seconds=1)
+        _sync(folder)
+        return name
+
+
+def _take_name(source: Path, target: Path) -> bool:
+    """Name a file without overwriting anything; False when the name is taken."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # This file system has no hard links; the lock keeps every other writer of ours away meanwhile.
+        if os.path.lexists(target):
+            return False
+        source.rename(target)
+    else:
+        source.unlink()
+    return True
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file as the folder shows it. `changed_at` is for noticing a change, never for age."""
+
+    name: str
+    size_bytes: int
+    changed_at: int
+
+
+def entries(folder: Path) -> list[Entry]:
+    """The backup files in the folder: regular files of a fitting name, no links. Empty when there is no folder."""
+    found = []
+    with suppress(FileNotFoundError), os.scandir(folder) as scan:
+        for item in scan:
+            if is_name(item.name) and item.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    status = item.stat(follow_symlinks=False)
+                    found.append(Entry(item.name, status.st_size, status.st_mtime_ns))
+    return sorted(found, key=lambda entry: entry.name)
+
+
+def open_backup(folder: Path, name: str) -> BinaryIO:
+    """Open a listed file for reading. Raises NotFound, also for names that are paths and for links."""
+    if not is_name(name):
+        raise no_such_backup()
+    try:
+        descriptor = os.open(folder / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except FileNotFoundError:
+        raise no_such_backup() from None
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.EMLINK):
+            raise no_such_backup() from None
+        if error.errno in _FORBIDDEN:
+            raise Unavailable(
+                N_("The backup file may not be read."), hint=N_("Give the account that runs this program access to it.")
+            ) from error
+        raise
+    return open(descriptor, "rb")
+
+
+def clean_temporary(folder: Path) -> int:
+    """Remove what killed writers left behind; call it while holding the lock. Returns how many files that were."""
+    left = list(folder.glob(f"{_TEMPORARY}*"))
+    for path in left:
+        path.unlink(missing_ok=True)
+    return len(left)
+
+
+def move_to_bin(folder: Path, name: str) -> str:
+    """Move a file to the bin. Returns its name there, which has a number when the bin holds one of that name.
+
+    Raises NotFound, FolderReadOnly.
+    """
+    if not is_name(name):
+        raise no_such_backup()
+    with translated_errors():
+        (folder / BIN).mkdir(mode=0o700, exist_ok=True)
+        try:
+            # Its time in the bin counts from here. Set before the move: a crash between the two must not shorten it.
+            instant = clock.now().timestamp()
+            os.utime(folder / name, (instant, instant), follow_symlinks=False)
+            binned, number = name, 1
+            while os.path.lexists(folder / BIN / binned):
+                number += 1
+                binned = f"{name.removesuffix('.json')}.{number}.json"
+            (folder / name).rename(folder / BIN / binned)
+        except FileNotFoundError:
+            raise no_such_backup() from None
+        _sync(folder / BIN)
+        _sync(folder)
+    return binned
+
+
+def unbin(folder: Path, name: str) -> None:
+    """Bring a file back from the bin. Raises NotFound, Conflict when a backup of that name exists."""
+    if not is_name(name) or not (folder / BIN / name).is_file():
+        raise NotFound(N_("There is no backup of this name in the bin."), hint=N_("Look at the list of the bin."))
+    with translated_errors():
+        if not _take_name(folder / BIN / name, folder / name):
+            raise Conflict(N_("A backup of this name exists; what lies in the bin was left there."))
+        _sync(folder)
+
+
+def bin_entries(folder: Path) -> list[tuple[Entry, datetime]]:
+    """What lies in the bin, with the time at which each file came there."""
+    return [(entry, datetime.fromtimestamp(entry.changed_at / 1e9, UTC)) for entry in entries(folder / BIN)]
+
+
+def empty_bin(folder: Path, *, before: datetime) -> list[str]:
+    """Delete for good what came into the bin before an instant; goes on past what cannot be deleted."""
+    gone = []
+    for entry, since in bin_entries(folder):
+        if since < before:
+            with suppress(OSError):
+                (folder / BIN / entry.name).unlink()
+                gone.append(entry.name)
+    return gone
