@@ -11,7 +11,6 @@ from webadmin.config import Config, ConfigError
 from webadmin.errors import DomainError
 from webadmin.server import ListenError, serve
 
-
 Result = TypeVar("Result")
 
 
