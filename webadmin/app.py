@@ -1,0 +1,101 @@
+"""`create_app`: settings, log, database, jobs, security, languages, pages, in this order."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from flask import Flask, Response, current_app, g, request
+from flask_babel import Babel
+
+from webadmin import accounts, config, jobs, observability, runtime, security, web
+from webadmin.catalogue import adopt
+from webadmin.config import Config
+from webadmin.db import db, engine_options, migrate, prepare, transaction, writing
+from webadmin.runtime import Runtime
+from webadmin.web import prefs
+
+LANGUAGES = ("en", "zh")
+# A field of a form is one text; the whole of an upload streams to a file and does not count.
+_FORM_MEMORY_BYTES = 64 * 1024 * 1024
+
+
+def create_app(values: Config | None = None) -> Flask:
+    """Build the application.
+
+    Args:
+        values: the settings; read from environment and `.env.local` if None.
+
+    Raises:
+        ConfigError: a setting cannot be used.
+        Unavailable: the database cannot be opened.
+        Invalid: `ADMIN_USERNAME` or `ADMIN_PASSWORD` are refused.
+    """
+    values = values or Config.load()
+    app = Flask(__name__, template_folder="../templates", static_folder="../static", static_url_path="/static")
+    app.extensions["config"] = values
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = values.max_upload_size
+    app.config["MAX_FORM_MEMORY_SIZE"] = _FORM_MEMORY_BYTES
+    app.extensions["runtime"] = Runtime(values.database_path.with_name("runtime.db"))
+    _install_providers()
+    observability.set_up(values)
+    with app.app_context():
+        _open_database(app, values)
+        _log_requests(app)
+        security.init_app(app)
+        _speak_languages(app, values)
+        web.init_app(app)
+        with transaction() as session:
+            accounts.create_from_settings(session)
+    return app
+
+
+def _install_providers() -> None:
+    """The domain asks for settings, runtime database and contexts by these, and gets those of the current app."""
+    config.use(lambda: cast("Config", current_app.extensions["config"]))
+    runtime.use(lambda: cast("Runtime", current_app.extensions["runtime"]))
+    jobs.use(lambda: current_app._get_current_object().app_context)  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _open_database(app: Flask, values: Config) -> None:
+    values.database_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{values.database_path}"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values.db_timeout)
+    db.init_app(app)
+    prepare(db.engine)
+    with writing(db.engine) as connection:
+        migrate(connection)
+        adopt(connection)
+
+
+def _log_requests(app: Flask) -> None:
+    @app.before_request
+    def begin() -> None:
+        g.began_at = time.perf_counter()
+        observability.new_request_id()
+
+    @app.after_request
+    def end(response: Response) -> Response:
+        response.headers["X-Request-Id"] = observability.request_id()
+        seconds = time.perf_counter() - g.get("began_at", time.perf_counter())
+        actor = g.get("actor")
+        observability.log_access(
+            request.method, request.path, response.status_code, seconds, actor.name if actor else "-"
+        )
+        return response
+
+
+def _speak_languages(app: Flask, values: Config) -> None:
+    def language() -> str:
+        person = security.current_person()
+        chosen = (person.language if person else None) or prefs.language()
+        return chosen or request.accept_languages.best_match(LANGUAGES) or values.site_language
+
+    Babel(
+        app,
+        default_locale=values.site_language,
+        default_timezone=values.timezone.key,
+        default_translation_directories="translations",
+        locale_selector=language,
+    )

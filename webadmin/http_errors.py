@@ -1,0 +1,100 @@
+"""From an error to a status: the one table, and the one JSON error body (contract 5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Response, jsonify
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+
+from webadmin import config, db
+from webadmin.errors import N_, Conflict, DomainError, Forbidden, Invalid, Message, NotFound, Unavailable
+from webadmin.observability import request_id
+
+# (status of the API, status of a page); the first class that fits counts.
+STATUSES: tuple[tuple[type[DomainError], tuple[int, int]], ...] = (
+    (NotFound, (404, 404)),
+    (Forbidden, (403, 403)),
+    (Invalid, (400, 422)),
+    (Conflict, (409, 409)),
+    (Unavailable, (503, 503)),
+)
+_HTTP: dict[int, tuple[str, str]] = {
+    400: ("VALIDATION_ERROR", N_("That request was not complete. Go back and try again.")),
+    401: ("UNAUTHORIZED", N_("Sign in, or send a valid token.")),
+    403: ("FORBIDDEN", N_("Your role cannot do this. Ask an administrator.")),
+    404: ("NOT_FOUND", N_("Not found. It may have been deleted.")),
+    405: ("METHOD_NOT_ALLOWED", N_("This address does not take that method.")),
+    413: ("PAYLOAD_TOO_LARGE", N_("This is larger than the limit of %(limit)s bytes.")),
+    415: ("UNSUPPORTED_MEDIA_TYPE", N_("This type of content is not accepted here.")),
+    429: ("RATE_LIMIT_EXCEEDED", N_("Too many requests.")),
+    503: ("SERVICE_UNAVAILABLE", N_("Not available now. Try again in a few seconds.")),
+}
+_BUG = ("INTERNAL_ERROR", N_("Something broke on our side. Check the result before you repeat this."))
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What an error means to whoever made the request."""
+
+    status: int
+    page_status: int
+    code: str
+    message: Message
+    hint: Message | None = None
+    details: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    is_bug: bool = False
+
+
+def describe(error: Exception) -> Failure:
+    """Say what `error` means: statuses, code, message, details, headers; anything unknown is a bug of ours."""
+    known = error if isinstance(error, DomainError) else db.translate(error)
+    if known is not None:
+        return _domain(known)
+    if isinstance(error, HTTPException) and error.code in _HTTP:
+        return _http(error, error.code)
+    if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+        code, template = _HTTP[400]
+        return Failure(error.code, error.code, code, Message(template))
+    return Failure(500, 500, _BUG[0], Message(_BUG[1]), is_bug=True)
+
+
+def json_response(failure: Failure) -> Response:
+    """The JSON error body, the same for every error: code, message, details, trace id."""
+    message = f"{failure.message} {failure.hint}" if failure.hint else str(failure.message)
+    body: dict[str, Any] = {"code": failure.code, "message": message}
+    if failure.details is not None:
+        body["details"] = failure.details
+    body["traceId"] = trace_id()
+    response = jsonify({"success": False, "error": body})
+    response.status_code = failure.status
+    response.headers.update(failure.headers)
+    return response
+
+
+def trace_id() -> str:
+    """The id of this request, as it stands on each of its log lines."""
+    return request_id()
+
+
+def _domain(error: DomainError) -> Failure:
+    for kind, (status, page_status) in STATUSES:
+        if isinstance(error, kind):
+            seconds = error.retry_after_seconds if isinstance(error, Unavailable) else None
+            headers = {"Retry-After": str(seconds)} if seconds else {}
+            return Failure(status, page_status, error.code, error.message, error.hint, error.details(), headers)
+    return Failure(500, 500, error.code, error.message, error.hint, error.details())
+
+
+def _http(error: HTTPException, status: int) -> Failure:
+    code, template = _HTTP[status]
+    params: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+    if isinstance(error, RequestEntityTooLarge):
+        params["limit"] = config.current().max_upload_size
+    if isinstance(error, MethodNotAllowed) and error.valid_methods:
+        headers["Allow"] = ", ".join(sorted(error.valid_methods))
+    headers.update({name: value for name, value in error.get_headers() if name in ("WWW-Authenticate", "Retry-After")})
+    return Failure(status, status, code, Message(template, params), headers=headers)

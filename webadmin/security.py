@@ -1,0 +1,224 @@
+"""Who may come in: sign-in state, bearer tokens, CSRF, response headers. What is not listed as open is closed."""
+
+from __future__ import annotations
+
+import secrets
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, UserMixin, current_user, login_user
+from flask_wtf.csrf import CSRFProtect, validate_csrf
+from werkzeug.datastructures import WWWAuthenticate
+from werkzeug.exceptions import Forbidden, Unauthorized
+from wtforms import ValidationError
+
+from webadmin import accounts, config, db, keyfile
+from webadmin.accounts import Actor, ActorKind
+from webadmin.errors import Unavailable
+from webadmin.sessions import RuntimeSessions, ServerSession, is_bearer_call
+
+# Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
+OPEN = frozenset({"static", "auth.sign_in", "auth.setup", "prefs.set", "health.ready", "health.alive"})
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+class CSRFRefused(Forbidden):
+    """The form or call came without the token of its own session: forged, or left open too long."""
+
+    description = "The CSRF token is missing or belongs to another session."
+
+
+class SignedIn(UserMixin):  # type: ignore[misc]
+    """The person of this session, as the session remembers them: it must be known with a broken database too."""
+
+    def __init__(self, person: dict[str, Any]) -> None:
+        self.id: str = person["id"]
+        self.name: str = person["name"]
+        self.role: str = person["role"]
+        self.language: str | None = person["language"]
+        self.theme: str | None = person["theme"]
+
+
+def init_app(app: Flask) -> None:
+    """Put the application behind sign-in, CSRF check and headers. Raises OSError when no secret key can be kept."""
+    app.secret_key = _secret_key()
+    app.session_interface = RuntimeSessions()
+    app.config["WTF_CSRF_TIME_LIMIT"] = None
+    # The guard checks instead, in its own order: who, then the token; the header before the body is read.
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    CSRFProtect(app)
+    login = LoginManager(app)
+    login.session_protection = None
+    login.user_loader(_load_person)
+    app.before_request(_guard)
+    app.after_request(_add_headers)
+
+
+def current_actor() -> Actor:
+    """Who makes this request: the signed-in person or the token. Raises Unauthorized for nobody."""
+    actor: Actor | None = g.get("actor")
+    if actor is None:
+        raise Unauthorized
+    return actor
+
+
+def current_person() -> SignedIn | None:
+    """The signed-in person, None for nobody and for a token; never reads a body and never fails."""
+    person: SignedIn | None = g.get("person")
+    return person
+
+
+def sign_in(user: accounts.User, *, is_kept: bool) -> None:
+    """Begin a new session for `user`; nothing of the visitor's earlier session stays, its id included."""
+    session.clear()
+    # Flask-WTF remembers the token of the old session for the rest of the request.
+    g.pop("csrf_token", None)
+    _rotate()
+    session["is_kept"] = is_kept
+    _remember(user)
+    login_user(SignedIn(session["person"]))
+
+
+def renew(user: accounts.User) -> None:
+    """Keep this session going after its person changed; their other sessions end when the password did."""
+    _rotate()
+    _remember(user)
+
+
+def safe_next(target: str | None) -> str:
+    """`target` when it is a path of this site, else the start page (no open redirect)."""
+    if not target or not target.startswith("/") or target.startswith("//"):
+        return "/"
+    # Browsers drop control characters and read a backslash as a slash: `/\t/host` and `/\host` leave the site.
+    if "\\" in target or any(ord(char) < 0x21 or ord(char) == 0x7F for char in target):
+        return "/"
+    parts = urlsplit(target)
+    return "/" if parts.scheme or parts.netloc else target
+
+
+def is_api() -> bool:
+    """Whether this request is answered in JSON."""
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def is_same_site() -> bool:
+    """Whether the browser says that this site's own page sent the request."""
+    fetch_site = request.headers.get("Sec-Fetch-Site")
+    if fetch_site is not None:
+        return fetch_site == "same-origin"
+    origin = request.headers.get("Origin") or request.headers.get("Referer")
+    return origin is not None and urlsplit(origin).netloc == request.host
+
+
+def _guard() -> ResponseReturnValue | None:
+    if request.endpoint in ("static", "health.alive", "health.ready"):
+        return None
+    if isinstance(session, ServerSession) and session.failure is not None:
+        raise session.failure
+    g.actor = _token_actor() if is_bearer_call(request) else _person_actor()
+    if g.actor is None and request.endpoint not in OPEN:
+        if not is_api() and not has_accounts():
+            return redirect(url_for("auth.setup"))
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer") if is_api() else None)
+    if request.method not in _SAFE_METHODS and not is_bearer_call(request):
+        _check_csrf()
+    return None
+
+
+def has_accounts() -> bool:
+    """Whether the first account exists; asked of the database until it does. Raises Unavailable."""
+    if not g.get("has_accounts"):
+        with db.translated_errors():
+            g.has_accounts = accounts.any_users(db.db.session())
+    return bool(g.has_accounts)
+
+
+def _token_actor() -> Actor:
+    text = request.headers["Authorization"][7:].strip()
+    with db.translated_errors():
+        token = accounts.authenticate_token(db.db.session(), text, address=request.remote_addr)
+    if token is None:
+        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"error": "invalid_token"}))
+    return Actor(ActorKind.TOKEN, token.name, token.role)
+
+
+def _person_actor() -> Actor | None:
+    if "_user_id" not in session or not current_user.is_authenticated:
+        return None
+    return Actor(ActorKind.PERSON, g.person.name, g.person.role)
+
+
+def _load_person(user_id: str) -> SignedIn | None:
+    person = session.get("person")
+    if person is None or person["id"] != user_id:
+        return None
+    try:
+        with db.translated_errors():
+            user = accounts.get_user(db.db.session(), int(user_id))
+    except Unavailable:
+        # The health page and a recovery need a signed-in administrator just when the database is broken.
+        g.person = SignedIn(person)
+    else:
+        is_same = user is not None and user.password_changed_at == person["password_changed_at"]
+        g.person = SignedIn(_person(user)) if user is not None and is_same else None
+    return current_person()
+
+
+def _remember(user: accounts.User) -> None:
+    session["person"] = _person(user)
+
+
+def _person(user: accounts.User) -> dict[str, Any]:
+    return {
+        "id": str(user.id),
+        "name": user.name,
+        "role": user.role,
+        "language": user.language,
+        "theme": user.theme,
+        "password_changed_at": user.password_changed_at,
+    }
+
+
+def _rotate() -> None:
+    if isinstance(session, ServerSession):
+        session.rotate()
+
+
+def _check_csrf() -> None:
+    # Header first: a script's upload of 600 MB is refused or let in without reading its body.
+    token = request.headers.get("X-CSRFToken") or request.form.get("csrf_token")
+    try:
+        validate_csrf(token)
+    except ValidationError:
+        raise CSRFRefused from None
+    g.csrf_valid = True
+
+
+def _add_headers(response: Response) -> Response:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def _secret_key() -> str:
+    settings = config.current()
+    if settings.secret_key:
+        return str(settings.secret_key)
+    return keyfile.read_or_make(settings.database_path.parent / "secret-key", partial(secrets.token_hex, 32))

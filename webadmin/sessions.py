@@ -1,0 +1,150 @@
+"""Sessions kept on the server: the cookie holds a random id, `runtime.db` its hash and what belongs to it.
+
+A visitor who is not signed in gets a row and a cookie only when a form needs a CSRF token.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+
+from flask import Flask, Request, request
+from flask.json.tag import TaggedJSONSerializer
+from flask.sessions import SecureCookieSession, SessionInterface
+from flask.wrappers import Response
+
+from webadmin import clock, runtime
+from webadmin.errors import Unavailable
+
+COOKIE = "aa_session"
+_ANONYMOUS_SECONDS = 2 * 3600
+_IDLE_SECONDS = 12 * 3600
+_KEPT_SECONDS = 30 * 86400
+_TOUCH_SECONDS = 60
+_serializer = TaggedJSONSerializer()
+_log = logging.getLogger(__name__)
+
+
+class ServerSession(SecureCookieSession):
+    """One visitor's session. `rotate()` gives it a new id when it is saved."""
+
+    id_hash: str | None = None
+    seen_at = 0
+    is_rotating = False
+    # Neither loaded nor saved: a call with a bearer token, a static file.
+    is_transient = False
+    failure: Unavailable | None = None
+
+    def rotate(self) -> None:
+        """Give the session a new id, so that an id planted before signing in is worth nothing after it."""
+        self.is_rotating = self.modified = True
+
+    @property
+    def idle_seconds(self) -> int:
+        """How long the session lives without a request."""
+        if "_user_id" not in self:
+            return _ANONYMOUS_SECONDS
+        return _KEPT_SECONDS if self.get("is_kept") else _IDLE_SECONDS
+
+
+class RuntimeSessions(SessionInterface):
+    """Flask's session interface over `runtime.db`."""
+
+    def open_session(self, app: Flask, request: Request) -> ServerSession:
+        """Load the visitor's session; an unknown, old or expired cookie gives an empty one."""
+        session = ServerSession()
+        if request.path.startswith("/static/") or is_bearer_call(request):
+            session.is_transient = True
+            return session
+        cookie = request.cookies.get(COOKIE)
+        if not cookie:
+            return session
+        id_hash = _hash(cookie)
+        try:
+            rows = runtime.current().read("SELECT * FROM sessions WHERE id_hash=?", (id_hash,))
+        except Unavailable as error:
+            # An error raised here would pass by the error pages; the guard raises it again.
+            session.failure, session.is_transient = error, True
+            return session
+        if rows and rows[0]["seen_at"] + rows[0]["idle_seconds"] > _now():
+            session = ServerSession(_serializer.loads(rows[0]["data"]))
+            session.id_hash, session.seen_at = id_hash, rows[0]["seen_at"]
+        return session
+
+    def save_session(self, app: Flask, session: SecureCookieSession, response: Response) -> None:  # type: ignore[override]
+        """Write what changed, and note that the visitor was seen."""
+        if not isinstance(session, ServerSession) or session.is_transient:
+            return
+        if session.accessed:
+            response.vary.add("Cookie")
+        if not session:
+            _end(session, response)
+        elif session.id_hash is None or session.is_rotating:
+            _create(session, response)
+        elif session.modified or _now() - session.seen_at > _TOUCH_SECONDS:
+            _update(session)
+
+
+def end_sessions(user_id: str) -> None:
+    """End every session of a person. Raises RuntimeUnavailable."""
+    runtime.current().write("DELETE FROM sessions WHERE user_id=?", (user_id,))
+
+
+def is_bearer_call(request: Request) -> bool:
+    """Whether the request comes with a token instead of a browser's session."""
+    return request.path.startswith("/api/") and request.headers.get("Authorization", "")[:7].lower() == "bearer "
+
+
+def _create(session: ServerSession, response: Response) -> None:
+    store, now, text = runtime.current(), _now(), secrets.token_urlsafe(32)
+    store.write("DELETE FROM sessions WHERE id_hash=? OR seen_at + idle_seconds < ?", (session.id_hash, now))
+    store.write(
+        "INSERT INTO sessions (id_hash, user_id, data, created_at, seen_at, idle_seconds) VALUES (?, ?, ?, ?, ?, ?)",
+        (_hash(text), session.get("_user_id"), _dump(session), now, now, session.idle_seconds),
+    )
+    max_age = _KEPT_SECONDS if session.get("is_kept") else None
+    set_cookie(response, COOKIE, text, max_age=max_age)
+
+
+def _update(session: ServerSession) -> None:
+    # Never an insert: a session that another request ended meanwhile stays ended.
+    try:
+        runtime.current().write(
+            "UPDATE sessions SET data=?, seen_at=?, idle_seconds=? WHERE id_hash=?",
+            (_dump(session), _now(), session.idle_seconds, session.id_hash),
+        )
+    except Unavailable:
+        # With a full disk pages must still be readable.
+        _log.warning("a session could not be written", exc_info=True)
+
+
+def _end(session: ServerSession, response: Response) -> None:
+    if session.id_hash is not None:
+        runtime.current().write("DELETE FROM sessions WHERE id_hash=?", (session.id_hash,))
+        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+
+
+def set_cookie(response: Response, name: str, value: str, *, max_age: int | None) -> None:
+    """Set a cookie that scripts cannot read and other sites cannot send along, `Secure` over TLS."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=max_age,
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=request.is_secure,
+    )
+
+
+def _dump(session: ServerSession) -> str:
+    return str(_serializer.dumps(dict(session)))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+
+
+def _now() -> int:
+    return int(clock.now().timestamp())

@@ -1,0 +1,66 @@
+"""The forms of sign-in, setup and settings. Names of fields are what `errors.Problem.field` calls them."""
+
+from __future__ import annotations
+
+from flask_babel import gettext, lazy_gettext
+from flask_wtf import FlaskForm
+from wtforms import BooleanField, HiddenField, IntegerField, PasswordField, StringField
+from wtforms.validators import InputRequired, Optional
+
+from webadmin.errors import DomainError, Invalid
+
+# Only what is missing is judged here; every rule on what was typed lives in the domain.
+_REQUIRED = InputRequired(lazy_gettext("Fill in this field."))
+
+
+class SignInForm(FlaskForm):  # type: ignore[misc]
+    """Sign-in; `resend_*` carry a form whose session had ended, so that nothing typed is lost."""
+
+    name = StringField(lazy_gettext("User name"), [_REQUIRED])
+    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+    keep = BooleanField(lazy_gettext("Keep me signed in on this device"))
+    next = HiddenField()
+    resend_to = HiddenField()
+    resend_fields = HiddenField()
+
+
+class SetupForm(FlaskForm):  # type: ignore[misc]
+    """The first account."""
+
+    code = StringField(lazy_gettext("Setup code"), [_REQUIRED])
+    name = StringField(lazy_gettext("User name"), [_REQUIRED])
+    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+
+
+class TokenForm(FlaskForm):  # type: ignore[misc]
+    """A new API token."""
+
+    name = StringField(lazy_gettext("Name"), [_REQUIRED])
+    expires_days = IntegerField(lazy_gettext("Valid for days"), [Optional()])
+
+
+class PersonForm(FlaskForm):  # type: ignore[misc]
+    """A new person."""
+
+    name = StringField(lazy_gettext("User name"), [_REQUIRED])
+    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+
+
+class PasswordForm(FlaskForm):  # type: ignore[misc]
+    """A new password for oneself."""
+
+    current = PasswordField(lazy_gettext("Current password"), [_REQUIRED])
+    password = PasswordField(lazy_gettext("New password"), [_REQUIRED])
+
+
+def show_problems(form: FlaskForm, error: DomainError) -> None:
+    """Put what the domain found wrong beside the form's fields; what belongs to none stands above them."""
+    problems = error.problems if isinstance(error, Invalid) else []
+    for problem in problems:
+        text = gettext(problem.message.template, **problem.message.params)
+        if problem.field in form:
+            form[problem.field].errors = [*form[problem.field].errors, text]
+        else:
+            form.form_errors.append(text)
+    if not problems:
+        form.form_errors.append(gettext(error.message.template, **error.message.params))

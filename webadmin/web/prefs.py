@@ -1,0 +1,38 @@
+"""Theme and language of this browser: two cookies, set by a form that works signed out too."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+from flask.typing import ResponseReturnValue
+
+from webadmin import security
+from webadmin.sessions import set_cookie
+from webadmin.web.htmx import redirect
+
+THEMES = ("system", "light", "dark")
+LANGUAGES = ("en", "zh")
+_YEAR_SECONDS = 365 * 86400
+bp = Blueprint("prefs", __name__)
+
+
+@bp.post("/preferences")
+def set() -> ResponseReturnValue:  # noqa: A001  (the route is named by its verb)
+    """Keep the chosen theme or language and go back to the page where it was chosen."""
+    response = redirect(security.safe_next(request.form.get("next")))
+    for name, known in (("theme", THEMES), ("language", LANGUAGES)):
+        value = request.form.get(name)
+        if value is not None and value in known:
+            set_cookie(response, name, value, max_age=_YEAR_SECONDS)
+    return response
+
+
+def theme() -> str:
+    """The chosen theme: system, light or dark."""
+    value = request.cookies.get("theme")
+    return value if value in THEMES else "system"
+
+
+def language() -> str | None:
+    """The language chosen in this browser, None when none was."""
+    value = request.cookies.get("language")
+    return value if value in LANGUAGES else None
