@@ -282,11 +282,11 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def snapshot(source: Path, target: Path) -> None:
+def snapshot(source: Path, target: Path) -> Path:
     """Copy the whole database with SQLite's backup API to `target`, check the copy, fsync it, mode 0600.
 
-    `target` appears only when whole. Raises DatabaseCorrupt when the copy does not pass `quick_check`,
-    FileExistsError when `target` exists.
+    `target`, which is returned, appears only when whole. Raises DatabaseCorrupt when the copy does not pass
+    `quick_check`, FileExistsError when `target` exists.
     """
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
@@ -305,6 +305,7 @@ def snapshot(source: Path, target: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return target
 
 
 def _copy_database(source: Path, target: Path) -> None:

@@ -1,0 +1,106 @@
+"""Opening the database at start: made when missing, the earlier system's taken over in place, an older schema upgraded.
+
+Before the first statement that changes a database with something in it, the whole of it is copied (snapshot) and its
+catalogue backed up as JSON. The upgrade is one transaction: a kill at any statement leaves the old schema.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from filelock import FileLock
+from sqlalchemy import Engine
+
+from webadmin import backups, catalogue, clock, config, db
+from webadmin.accounts import SYSTEM, Actor
+from webadmin.errors import N_, DomainError, Unavailable
+
+SNAPSHOTS_KEPT_FOR = timedelta(days=30)
+SNAPSHOTS_KEPT_AT_LEAST = 3
+
+_log = logging.getLogger(__name__)
+
+
+class UpgradeRefused(Unavailable):
+    """The copy that an upgrade needs first could not be made, so nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What opening found and did: the state found, and the names of the copies taken before an upgrade."""
+
+    found: db.SchemaState
+    snapshot: str | None = None
+    safety_backup: str | None = None
+
+
+def open_database(actor: Actor = SYSTEM) -> Opening:
+    """Bring the configured database to the program's schema; safe to call from several processes at once.
+
+    Inside an application context. Raises DatabaseNewer, DatabaseCorrupt, UpgradeRefused and the other errors of
+    `webadmin.db`; the database is then as it was.
+    """
+    path = config.current().database_path
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(path.parent / ".upgrade.lock", mode=0o600), db.translated_errors():
+        _make_private(path)
+        engine = db.db.engine
+        with engine.connect() as connection:
+            found = db.schema_state(connection)
+        opening = Opening(found)
+        if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
+            opening = _copies_first(path, found, actor)
+        _upgrade(engine)
+        return opening
+
+
+def _make_private(path: Path) -> None:
+    """Make a missing database file with mode 0600; SQLite gives `-wal` and `-shm` the same."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return
+
+
+def _copies_first(path: Path, found: db.SchemaState, actor: Actor) -> Opening:
+    folder = path.parent / "snapshots"
+    try:
+        snapshot = db.snapshot(path, _free_name(folder))
+        safety = backups.create(actor, reason="safety")
+    except (DomainError, OSError) as error:
+        raise UpgradeRefused(
+            N_("The database was not opened: the copy that comes before an upgrade failed. %(reason)s"),
+            hint=N_("Mend the cause, then start again. Nothing was changed."),
+            reason=str(error),
+        ) from error
+    _prune_snapshots(folder)
+    return Opening(found, snapshot.name, safety.name)
+
+
+def _free_name(folder: Path) -> Path:
+    """The name of a snapshot made now, at the next second for which there is none."""
+    at = clock.now().astimezone(config.current().timezone)
+    while (path := folder / db.snapshot_name(at)).exists():
+        at += timedelta(seconds=1)
+    return path
+
+
+def _prune_snapshots(folder: Path) -> None:
+    """Delete snapshots older than `SNAPSHOTS_KEPT_FOR`, by the time in their names, but never the newest ones."""
+    oldest = db.snapshot_name((clock.now() - SNAPSHOTS_KEPT_FOR).astimezone(config.current().timezone))
+    for path in sorted(folder.glob("assistants_????????_??????.db"))[:-SNAPSHOTS_KEPT_AT_LEAST]:
+        if path.name < oldest:
+            path.unlink(missing_ok=True)
+
+
+def _upgrade(engine: Engine) -> None:
+    with db.writing(engine) as connection:
+        # Another process may have been first while this one waited for the lock.
+        if db.schema_state(connection) is not db.SchemaState.CURRENT:
+            db.migrate(connection)
+        count = catalogue.adopt(connection)
+    _log.info("The database is at the current schema; %d assistants got a revision.", count)
