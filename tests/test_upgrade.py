@@ -1,0 +1,186 @@
+"""The upgrade of an existing database: copies first, one transaction, as before or done after a kill anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from webadmin import db, upgrade
+from webadmin.config import Config
+
+_KILLS = '''
+import hashlib, os, signal, sqlite3, sys
+from pathlib import Path
+from flask import Flask
+from sqlalchemy import event
+from webadmin import catalogue, db
+
+path = Path(sys.argv[1])
+
+
+def attempt(after: int) -> bool:
+    """Upgrade in a child that is killed after so many statements; whether it came to its end before that."""
+    child = os.fork()
+    if child == 0:
+        count = 0
+        engine = db.open_file(path)
+
+        def counted(*_: object) -> None:
+            nonlocal count
+            count += 1
+            if count == after:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        event.listen(engine, "after_cursor_execute", counted)
+        with db.writing(engine) as connection:
+            if db.schema_state(connection) is not db.SchemaState.CURRENT:
+                db.migrate(connection)
+            catalogue.adopt(connection)
+        os._exit(0)
+    return os.waitpid(child, 0)[1] == 0
+
+
+for after in range(1, 200):
+    is_done = attempt(after)
+    with db.open_file(path).connect() as connection:
+        state = db.schema_state(connection).name
+    rows = "\\n".join(sqlite3.connect(path).iterdump())
+    print(is_done, state, hashlib.sha256(rows.encode()).hexdigest())
+    if is_done:
+        break
+'''
+
+INSERT = """INSERT INTO assistants (id, title, desc, emoji, prompt, author, created_at)
+    VALUES (?, 'a title', 'one line', '🚀', 'a prompt', 'test-user', '2025-11-03T03:09:44.545Z')"""
+
+
+@pytest.fixture
+def earlier_file(folder: Path) -> Path:
+    """A database as the earlier system leaves it, with three assistants."""
+    path = folder / "assistants.db"
+    connection = sqlite3.connect(path)
+    connection.executescript(
+        """CREATE TABLE assistants (id TEXT PRIMARY KEY, title TEXT NOT NULL, desc TEXT NOT NULL,
+          emoji TEXT NOT NULL DEFAULT '🤖', prompt TEXT NOT NULL, tags TEXT, is_public INTEGER NOT NULL DEFAULT 0,
+          status TEXT NOT NULL DEFAULT 'draft', author TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT,
+          reviewed_at TEXT, published_at TEXT, review_note TEXT, version INTEGER NOT NULL DEFAULT 1);
+        CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL UNIQUE,
+          applied_at TEXT NOT NULL, description TEXT);
+        CREATE TABLE backups (id INTEGER PRIMARY KEY AUTOINCREMENT, filename TEXT NOT NULL, created_at TEXT NOT NULL,
+          record_count INTEGER NOT NULL, file_size INTEGER NOT NULL, is_auto INTEGER NOT NULL DEFAULT 0);"""
+    )
+    connection.executemany(INSERT, [("a",), ("b",), ("c",)])
+    connection.commit()
+    connection.close()
+    return path
+
+
+def contents(path: Path) -> str:
+    connection = sqlite3.connect(path)
+    try:
+        return "\n".join(connection.iterdump())
+    finally:
+        connection.close()
+
+
+def test_a_kill_after_any_statement_leaves_the_old_schema_or_the_new_one(earlier_file: Path, tmp_path: Path) -> None:
+    before = hashlib.sha256(contents(earlier_file).encode()).hexdigest()
+    script = tmp_path / "kills.py"
+    script.write_text(_KILLS)
+    done = subprocess.run(
+        [sys.executable, str(script), str(earlier_file)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    *killed, last = [line.split() for line in done.stdout.splitlines()]
+    assert len(killed) > 20
+    assert {tuple(line) for line in killed} == {("False", "EARLIER_SYSTEM", before)}
+    assert last[:2] == ["True", "CURRENT"]
+
+
+@pytest.fixture
+def bare_app(settings: Config) -> Flask:
+    """An application whose database is not opened yet."""
+    app = Flask("upgrade")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.database_path}"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = db.engine_options(500)
+    db.db.init_app(app)
+    return app
+
+
+@pytest.fixture
+def opening(bare_app: Flask) -> Callable[[], upgrade.Opening]:
+    """Open the database as a start does."""
+
+    def run() -> upgrade.Opening:
+        with bare_app.app_context():
+            db.prepare(db.db.engine)
+            try:
+                return upgrade.open_database()
+            finally:
+                db.db.session.remove()
+                db.db.engine.dispose()
+
+    return run
+
+
+def test_an_upgrade_takes_a_snapshot_and_a_backup_first(
+    earlier_file: Path, opening: Callable[[], upgrade.Opening], folder: Path
+) -> None:
+    rows = sqlite3.connect(earlier_file).execute("SELECT * FROM assistants ORDER BY id").fetchall()
+    done = opening()
+    assert (done.found, done.snapshot is not None, done.safety_backup is not None) == ("earlier system", True, True)
+    snapshot = sqlite3.connect(folder / "snapshots" / str(done.snapshot))
+    assert snapshot.execute("SELECT * FROM assistants ORDER BY id").fetchall() == rows
+    assert snapshot.execute("SELECT count(*) FROM sqlite_master WHERE name LIKE 'aa_%'").fetchone() == (0,)
+    document = json.loads((folder / "backups" / str(done.safety_backup)).read_text())
+    assert [record["id"] for record in document["assistants"]] == ["a", "b", "c"]
+    assert (folder / "snapshots" / str(done.snapshot)).stat().st_mode & 0o777 == 0o600
+    assert opening() == upgrade.Opening(db.SchemaState.CURRENT)
+
+
+def test_without_a_safety_backup_there_is_no_upgrade(
+    earlier_file: Path, opening: Callable[[], upgrade.Opening], folder: Path
+) -> None:
+    before = contents(earlier_file)
+    (folder / "backups").write_text("a file stands where the folder should be")
+    with pytest.raises(upgrade.UpgradeRefused, match="not opened"):
+        opening()
+    assert contents(earlier_file) == before
+
+
+def test_an_empty_folder_gets_a_database_without_any_copy(opening: Callable[[], upgrade.Opening], folder: Path) -> None:
+    assert opening() == upgrade.Opening(db.SchemaState.EMPTY)
+    assert (folder / "assistants.db").stat().st_mode & 0o777 == 0o600
+    connection = sqlite3.connect(folder / "assistants.db")
+    assert connection.execute("SELECT version FROM migrations").fetchall() == [("1.0.0",)]
+    assert not (folder / "snapshots").exists()
+
+
+def test_a_newer_schema_is_refused_in_words(opening: Callable[[], upgrade.Opening], folder: Path) -> None:
+    opening()
+    connection = sqlite3.connect(folder / "assistants.db")
+    connection.execute("UPDATE aa_schema_version SET version_num = '9999'")
+    connection.commit()
+    with pytest.raises(db.DatabaseNewer, match="9999"):
+        opening()
+
+
+def test_a_file_that_is_no_database_is_refused_and_left_alone(
+    opening: Callable[[], upgrade.Opening], folder: Path
+) -> None:
+    (folder / "assistants.db").write_bytes(b"not a database at all, " * 400)
+    with pytest.raises(db.DatabaseCorrupt):
+        opening()
+    assert (folder / "assistants.db").read_bytes() == b"not a database at all, " * 400
