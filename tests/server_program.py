@@ -8,7 +8,8 @@ import sys
 
 from webadmin import observability
 from webadmin.config import Config
-from webadmin.server import BODY_DISCARDED, ListenError, serve
+from webadmin.http_errors import BODY_DISCARDED
+from webadmin.server import ListenError, serve
 
 FORM = b"""<!doctype html><title>upload</title>
 <form method="post" action="/upload" enctype="multipart/form-data">

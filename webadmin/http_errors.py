@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,11 @@ _HTTP: dict[int, tuple[str, str]] = {
     429: ("RATE_LIMIT_EXCEEDED", N_("Too many requests.")),
     503: ("SERVICE_UNAVAILABLE", N_("Not available now. Try again in a few seconds.")),
 }
+# The server sets this in a request's environment when it did not store the body, and why it did not.
+BODY_DISCARDED = "webadmin.body_discarded"
+TOO_LARGE = "too-large"
+NOT_STORED = "not-stored"
+
 _BUG = ("INTERNAL_ERROR", N_("Something broke on our side. Check the result before you repeat this."))
 
 
@@ -59,6 +65,15 @@ def describe(error: Exception) -> Failure:
         code, template = _HTTP[400]
         return Failure(error.code, error.code, code, Message(template))
     return Failure(500, 500, _BUG[0], Message(_BUG[1]), is_bug=True)
+
+
+def check_body(environ: Mapping[str, Any]) -> None:
+    """Raise RequestEntityTooLarge or DiskFull when the server did not store the body of this request."""
+    discarded = environ.get(BODY_DISCARDED)
+    if discarded == TOO_LARGE:
+        raise RequestEntityTooLarge
+    if discarded == NOT_STORED:
+        raise db.DiskFull
 
 
 def json_response(failure: Failure) -> Response:

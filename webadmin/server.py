@@ -36,10 +36,7 @@ from waitress.task import ThreadedTaskDispatcher, WSGITask
 
 from webadmin import observability
 from webadmin.config import Config
-
-BODY_DISCARDED = "webadmin.body_discarded"
-TOO_LARGE = "too-large"
-NOT_STORED = "not-stored"
+from webadmin.http_errors import BODY_DISCARDED, NOT_STORED, TOO_LARGE
 
 _THREADS = 24
 _CONNECTIONS = 500
