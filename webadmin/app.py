@@ -12,6 +12,7 @@ from webadmin import accounts, config, jobs, observability, runtime, security, w
 from webadmin.catalogue import adopt
 from webadmin.config import Config
 from webadmin.db import db, engine_options, migrate, prepare, transaction, writing
+from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
 from webadmin.web import prefs
 
@@ -74,6 +75,7 @@ def _log_requests(app: Flask) -> None:
     def begin() -> None:
         g.began_at = time.perf_counter()
         observability.new_request_id()
+        check_body(request.environ)
 
     @app.after_request
     def end(response: Response) -> Response:
