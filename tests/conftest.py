@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask import Flask
+from flask.testing import FlaskClient
 
+from tests.people import add_person, close, sign_in
 from webadmin import config
+from webadmin.app import create_app
 from webadmin.config import Config
 
 
@@ -41,3 +45,27 @@ def settings(make_config: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
     values = make_config()
     monkeypatch.setattr(config, "_provider", lambda: values)
     return values
+
+
+@pytest.fixture
+def app(make_config: Callable[..., Config]) -> Iterator[Flask]:
+    """The application over an empty catalogue, with nobody in it."""
+    built = create_app(make_config())
+    built.testing = False
+    yield built
+    close(built)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser in which nobody is signed in; the site has no account yet."""
+    return app.test_client()
+
+
+@pytest.fixture
+def ada(app: Flask) -> FlaskClient:
+    """The browser of Ada, an administrator who is signed in."""
+    add_person(app, "Ada")
+    browser = app.test_client()
+    sign_in(browser, "Ada")
+    return browser

@@ -30,6 +30,7 @@ from webadmin.errors import N_, Conflict, DomainError, Message, NotFound, Unavai
 KEPT = timedelta(hours=24)
 _WRITE_INTERVAL_SECONDS = 0.2
 _POLL_SECONDS = 0.05
+_HANDOVER_SECONDS = 5
 _log = logging.getLogger(__name__)
 
 
@@ -219,11 +220,7 @@ def resume(id: str, work: Work, *, params: dict[str, Any] | None = None) -> Job:
     Raises NotFound, Conflict when the job is not waiting (any more), RuntimeUnavailable.
     """
     job = get(id)
-    lock = _lock(id)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise _not_waiting() from None
+    lock = _lock_waiting(id)
     try:
         changed = runtime.current().write(
             "UPDATE jobs SET state=?, params=?, phase=NULL, done=0, total=NULL, result=NULL, cancel_requested=0,"
@@ -401,6 +398,20 @@ def _failure_json(failure: Failure | None) -> str | None:
     hint = {"template": failure.hint.template, "params": failure.hint.params} if failure.hint else None
     message = {"template": failure.message.template, "params": failure.message.params}
     return _json({"code": failure.code, "message": message, "hint": hint, "details": failure.details})
+
+
+def _lock_waiting(id: str) -> FileLock:
+    """Take the lock of a waiting job. Its last thread may hold it for a moment after the row says so."""
+    lock, deadline = _lock(id), time.monotonic() + _HANDOVER_SECONDS
+    while True:
+        if _row(id).state is not State.WAITING or time.monotonic() > deadline:
+            raise _not_waiting()
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            time.sleep(_POLL_SECONDS)
+        else:
+            return lock
 
 
 def _message_json(message: Message) -> str:

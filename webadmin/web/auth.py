@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from flask import Blueprint, abort, make_response, request, session, url_for
+from flask import Blueprint, abort, make_response, request, url_for
+from flask import session as browser_session
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from flask_wtf.csrf import generate_csrf
 
-from webadmin import accounts, security
+from webadmin import accounts, catalogue, config, security
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import Conflict, Invalid
 from webadmin.web.errors import read_fields, resend_page
@@ -25,30 +27,44 @@ def sign_in() -> ResponseReturnValue:
     target = security.safe_next(request.values.get("next"))
     if not security.has_accounts():
         return redirect(url_for("auth.setup"))
-    if request.method == "GET" and security.current_person() is not None:
-        return redirect(target)
-    form = SignInForm(next=target)
-    if not form.validate_on_submit():
-        return page("auth/sign_in.html", "auth/_sign_in.html", form=form, status=422 if form.errors else 200)
-    with translated_errors():
-        user = accounts.authenticate(db.session(), form.name.data, form.password.data)
+    if request.method == "GET":
+        return redirect(target) if security.current_person() else _sign_in_page(SignInForm())
+    form = SignInForm()
+    user = None
+    if form.validate_on_submit():
+        with translated_errors():
+            user = accounts.authenticate(db.session(), form.username.data, form.password.data)
     if user is None:
-        form.form_errors.append(gettext("That user name and password do not match."))
-        return page("auth/sign_in.html", "auth/_sign_in.html", form=form, status=422)
-    security.sign_in(user, is_kept=form.keep.data)
-    fields = read_fields(form.resend_fields.data)
-    if fields and form.resend_to.data:
-        return resend_page(security.safe_next(form.resend_to.data), fields)
+        return _sign_in_page(form, error=gettext("That user name and password do not match."), status=422)
+    security.sign_in(user, is_kept=form.remember.data)
     if wants_fragment():
         # The page under the dialog stays; its script sends the lost request again with the new session's token.
         return make_response("", 204, {"HX-Trigger": json.dumps({"signed-in": {"csrf": generate_csrf()}})})
+    fields = read_fields(form.resend_fields.data)
+    if fields and form.resend_to.data:
+        return resend_page(security.safe_next(form.resend_to.data), fields)
     return redirect(target)
+
+
+def _sign_in_page(form: SignInForm, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+    kept = {"resend_to": form.resend_to.data, "resend_fields": form.resend_fields.data}
+    return page(
+        "auth/sign_in.html",
+        "auth/_sign_in_form.html",
+        username=form.username.data,
+        remember=form.remember.data,
+        next=security.safe_next(request.values.get("next")),
+        kept=kept if form.resend_fields.data else None,
+        error=error,
+        in_dialog=wants_fragment(),
+        status=status,
+    )
 
 
 @bp.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End this session; its cookie is worth nothing afterwards."""
-    session.clear()
+    browser_session.clear()
     return redirect(url_for("auth.sign_in"))
 
 
@@ -60,9 +76,9 @@ def setup() -> ResponseReturnValue:
     form = SetupForm()
     if form.validate_on_submit():
         try:
-            with transaction() as db_session:
+            with transaction() as session:
                 user = accounts.create_first(
-                    db_session, code=form.code.data, name=form.name.data, password=form.password.data
+                    session, code=form.setup_code.data, name=form.username.data, password=form.password.data
                 )
         except Conflict:
             return redirect(url_for("auth.sign_in"))
@@ -72,4 +88,31 @@ def setup() -> ResponseReturnValue:
             accounts.forget_setup_code()
             security.sign_in(user, is_kept=False)
             return redirect("/")
-    return page("auth/setup.html", form=form, status=422 if form.errors else 200)
+    errors = {name: messages[0] for name, messages in form.errors.items() if name}
+    return page("auth/setup.html", values=form.data, errors=errors, found=_found(), status=422 if form.errors else 200)
+
+
+def _found() -> list[dict[str, Any]]:
+    """What is on this machine, for the person who makes the first account."""
+    settings = config.current()
+    with translated_errors():
+        n = catalogue.counts(db.session(), catalogue.Query())["all"]
+    if n:
+        title = settings.database_path.name
+        line = ngettext(
+            "%(num)d assistant · opens in place, nothing to convert",
+            "%(num)d assistants · opens in place, nothing to convert",
+            n,
+        )
+    else:
+        title, line = gettext("No catalogue yet."), gettext("You can start empty, or import a file next.")
+    rows = [{"icon": "database", "tone": "ok" if n else "", "title": title, "line": line}]
+    if settings.auto_backup_enabled:
+        line = gettext(
+            "Every day at %(time)s · kept %(days)d days",
+            time=f"{settings.auto_backup_time:%H:%M}",
+            days=settings.backup_retention_days,
+        )
+        return [*rows, {"icon": "clock", "tone": "ok", "title": gettext("Automatic backups are on"), "line": line}]
+    title = gettext("Automatic backups are off")
+    return [*rows, {"icon": "clock", "tone": "warn", "title": title, "line": gettext("AUTO_BACKUP_ENABLED is false")}]

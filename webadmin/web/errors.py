@@ -19,8 +19,7 @@ from werkzeug.routing import RequestRedirect
 
 from webadmin import http_errors, security
 from webadmin.http_errors import Failure
-from webadmin.web.forms import SignInForm
-from webadmin.web.htmx import Toast, page, wants_fragment
+from webadmin.web.htmx import page, wants_fragment
 
 # A form larger than this cannot be carried through the sign-in form.
 _CARRIED_MAX = 8_000_000
@@ -67,18 +66,15 @@ def read_fields(text: str | None) -> list[tuple[str, str]]:
 
 def _sign_in_again() -> flask.Response:
     if wants_fragment():
-        form = SignInForm(formdata=None, next=_current_page())
-        return page("auth/_sign_in.html", form=form, status=401)
+        return page("auth/_sign_in_form.html", in_dialog=True, status=401)
     if request.method in ("GET", "HEAD") or not security.is_same_site():
         target = security.safe_next(_path_with_query()) if request.method in ("GET", "HEAD") else "/"
         address = url_for("auth.sign_in", next=target) if target != "/" else url_for("auth.sign_in")
         if request.headers.get("HX-Request") == "true":
             return make_response("", 401, {"HX-Redirect": address})
         return make_response(flask.redirect(address, 302))
-    form = SignInForm(
-        formdata=None, next=_current_page(), resend_to=_path_with_query(), resend_fields=json.dumps(_typed_fields())
-    )
-    return page("auth/sign_in.html", form=form, has_kept_text=True, status=401)
+    kept = {"resend_to": _path_with_query(), "resend_fields": json.dumps(_typed_fields())}
+    return page("auth/sign_in.html", next=_current_page(), kept=kept, status=401)
 
 
 def _send_again(failure: Failure) -> flask.Response:
@@ -90,23 +86,29 @@ def _send_again(failure: Failure) -> flask.Response:
 
 
 def _explain(failure: Failure, sentence: str | None = None) -> flask.Response:
-    message = sentence or gettext(failure.message.template, **failure.message.params)
+    sentence = sentence or gettext(failure.message.template, **failure.message.params)
     hint = gettext(failure.hint.template, **failure.hint.params) if failure.hint else None
     trace_id = http_errors.trace_id()
+    status = failure.page_status
     if wants_fragment():
-        text = " ".join(filter(None, [message, hint, gettext("Trace %(id)s", id=trace_id) if failure.is_bug else None]))
-        toasts = [Toast(kind="bad", text=text, undo_url=None)]
-        return make_response(
-            render_template("shared/_toasts.html", toasts=toasts, out_of_band=True), failure.page_status
-        )
+        text = f"{sentence} {hint}" if hint else sentence
+        return make_response(render_template("errors/_error.html", sentence=text, trace_id=trace_id), status)
+    retry = failure.headers.get("Retry-After")
     try:
+        # What failed may be what the shell would read, so such a page is drawn without it.
         html = render_template(
-            "errors/error.html", status=failure.page_status, message=message, hint=hint, trace_id=trace_id
+            "errors/error.html",
+            status=status,
+            sentence=sentence,
+            hint=hint,
+            trace_id=trace_id,
+            retry_seconds=retry,
+            bare=status >= 500,
         )
     except Exception:
         _log.exception("the error page could not be drawn")
-        html = _PLAIN.format(failure.page_status, message, trace_id)
-    return make_response(html, failure.page_status)
+        html = _PLAIN.format(status, sentence, trace_id)
+    return make_response(html, status)
 
 
 def _with(failure: Failure, response: flask.Response) -> flask.Response:

@@ -1,4 +1,4 @@
-"""The forms of sign-in, setup and settings. Names of fields are what `errors.Problem.field` calls them."""
+"""The forms of sign-in, setup and settings."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _REQUIRED = InputRequired(lazy_gettext("Fill in this field."))
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """Sign-in; `resend_*` carry a form whose session had ended, so that nothing typed is lost."""
 
-    name = StringField(lazy_gettext("User name"), [_REQUIRED])
+    username = StringField(lazy_gettext("User name"), [_REQUIRED])
     password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
-    keep = BooleanField(lazy_gettext("Keep me signed in on this device"))
+    remember = BooleanField(lazy_gettext("Keep me signed in on this device"))
     next = HiddenField()
     resend_to = HiddenField()
     resend_fields = HiddenField()
@@ -27,8 +27,8 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 class SetupForm(FlaskForm):  # type: ignore[misc]
     """The first account."""
 
-    code = StringField(lazy_gettext("Setup code"), [_REQUIRED])
-    name = StringField(lazy_gettext("User name"), [_REQUIRED])
+    setup_code = StringField(lazy_gettext("Setup code"), [_REQUIRED])
+    username = StringField(lazy_gettext("User name"), [_REQUIRED])
     password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
 
 
@@ -53,13 +53,19 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField(lazy_gettext("New password"), [_REQUIRED])
 
 
+# The domain's words for what password managers and people know by another name.
+_FIELDS = {"name": {"name", "username"}, "code": {"setup_code"}}
+
+
 def show_problems(form: FlaskForm, error: DomainError) -> None:
     """Put what the domain found wrong beside the form's fields; what belongs to none stands above them."""
     problems = error.problems if isinstance(error, Invalid) else []
     for problem in problems:
         text = gettext(problem.message.template, **problem.message.params)
-        if problem.field in form:
-            form[problem.field].errors = [*form[problem.field].errors, text]
+        name = _FIELDS.get(problem.field or "", {problem.field}) & set(form._fields)
+        if name:
+            field = form[name.pop()]
+            field.errors = [*field.errors, text]
         else:
             form.form_errors.append(text)
     if not problems:

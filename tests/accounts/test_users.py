@@ -1,0 +1,121 @@
+"""People: names, passwords, signing in."""
+
+from __future__ import annotations
+
+import statistics
+import time
+
+import pytest
+from flask import Flask
+
+from tests.people import PASSWORD
+from webadmin import accounts
+from webadmin.accounts import SYSTEM, Actor, ActorKind
+from webadmin.db import transaction
+from webadmin.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+
+
+@pytest.fixture
+def session(app: Flask):
+    with app.app_context(), transaction() as session:
+        yield session
+
+
+def problem_field(error: DomainError) -> str | None:
+    assert isinstance(error, Invalid)
+    return error.problems[0].field
+
+
+def test_the_right_name_and_password_are_accepted_whatever_the_case_of_the_name(session) -> None:
+    user = accounts.add_user(session, SYSTEM, "Lin Wei", PASSWORD)
+    for name in ("Lin Wei", "lin wei", " LIN WEI "):
+        assert accounts.authenticate(session, name, PASSWORD) is user
+    assert accounts.authenticate(session, "Lin Wei", PASSWORD + "x") is None
+    assert accounts.authenticate(session, "nobody", PASSWORD) is None
+
+
+def test_a_password_is_kept_as_an_argon2id_hash(session) -> None:
+    user = accounts.add_user(session, SYSTEM, "Ada", PASSWORD)
+    assert user.password_hash.startswith("$argon2id$")
+    assert PASSWORD not in user.password_hash
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "short", "elevenchars", "", "password1234", "PASSWORD1234", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc",
+        "123456789012", "qwertyuiop12", "ada.lovelace", "x" * 257, "\ud800 lone surrogate",
+    ],
+)  # fmt: skip
+def test_a_guessable_or_unusable_password_is_refused(session, password: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        accounts.add_user(session, SYSTEM, "ada.lovelace", password)
+    assert problem_field(caught.value) == "password"
+
+
+@pytest.mark.parametrize("password", ["correct horse battery", "助手管理台密码要长一点才好", "🐎" * 11 + "🔋", "nul\0 in the middle"])
+def test_any_characters_make_a_password(session, password: str) -> None:
+    accounts.add_user(session, SYSTEM, "Ada", password)
+    assert accounts.authenticate(session, "Ada", password)
+
+
+def test_one_keyboard_writes_an_accent_as_two_code_points(session) -> None:
+    accounts.add_user(session, SYSTEM, "Ada", "un café très serré")
+    assert accounts.authenticate(session, "Ada", "un cafe\u0301 tre\u0300s serre\u0301")
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 65, "a\nb", "a\0b", "a\u202eb", "a\u200bb", "\ud800"])
+def test_an_unusable_name_is_refused(session, name: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        accounts.add_user(session, SYSTEM, name, PASSWORD)
+    assert problem_field(caught.value) == "name"
+
+
+def test_a_name_is_taken_once_whatever_its_case(session) -> None:
+    accounts.add_user(session, SYSTEM, "Straße", PASSWORD)
+    with pytest.raises(Conflict):
+        accounts.add_user(session, SYSTEM, "STRASSE", PASSWORD)
+
+
+def test_a_role_other_than_admin_is_refused_in_words(session) -> None:
+    with pytest.raises(Invalid) as caught:
+        accounts.add_user(session, SYSTEM, "Vic", PASSWORD, role="viewer")
+    assert "“viewer”" in str(caught.value)
+
+
+def test_only_an_administrator_adds_people(session) -> None:
+    with pytest.raises(Forbidden):
+        accounts.add_user(session, Actor(ActorKind.PERSON, "Vic", role="viewer"), "Ed", PASSWORD)
+
+
+def test_a_changed_password_replaces_the_old_one(session) -> None:
+    accounts.add_user(session, SYSTEM, "Ada", PASSWORD)
+    ada = Actor(ActorKind.PERSON, "Ada")
+    with pytest.raises(Invalid) as caught:
+        accounts.change_password(session, ada, current="wrong", new="another long walk")
+    assert problem_field(caught.value) == "current"
+    accounts.change_password(session, ada, current=PASSWORD, new="another long walk")
+    assert accounts.authenticate(session, "Ada", PASSWORD) is None
+    assert accounts.authenticate(session, "Ada", "another long walk")
+
+
+def test_a_reset_gives_another_password(session) -> None:
+    accounts.add_user(session, SYSTEM, "Ada", PASSWORD)
+    new = accounts.suggest_password()
+    accounts.set_password(session, SYSTEM, "ada", new)
+    assert accounts.authenticate(session, "Ada", new)
+    with pytest.raises(NotFound):
+        accounts.set_password(session, SYSTEM, "nobody", new)
+
+
+def test_an_unknown_name_takes_as_long_as_a_known_one(session) -> None:
+    accounts.add_user(session, SYSTEM, "Ada", PASSWORD)
+
+    def seconds(name: str) -> float:
+        began = time.perf_counter()
+        accounts.authenticate(session, name, "a wrong password")
+        return time.perf_counter() - began
+
+    seconds("warm up")
+    known, unknown = (statistics.median(seconds(name) for _ in range(7)) for name in ("Ada", "nobody"))
+    assert 0.5 < known / unknown < 2
