@@ -60,6 +60,17 @@ def is_date(text: str) -> bool:
     return True
 
 
+def to_instant(text: str | None) -> datetime | None:
+    """The instant that a date stands for, a day being its first moment in UTC; None when it is no date."""
+    if text is None or not is_date(text):
+        return None
+    try:
+        found = datetime.fromisoformat(text.upper().replace(":60", ":59"))
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def load(raw: bytes | str, *, number: Callable[[str], Any] = float) -> Any:
     """Decode one JSON value; `number` makes the value of every number that is not a whole one.
 

@@ -177,6 +177,7 @@ class Document:
     local_day: str | None = None
     actor: str | None = None
     generator: str | None = None
+    counts: dict[str, int] | None = None
 
 
 @dataclass(slots=True)
@@ -214,7 +215,7 @@ def open_document(file: BinaryIO) -> Document:
             hint=N_("Choose a file that this program or the earlier system exported."),
         )
     stated = _stated(outline)
-    for count in stated.pop("counts"):
+    for count in _stated_counts(outline):
         if count != outline.count:
             raise _refused(
                 N_("The file says that it holds %(stated)s records, but %(found)d are in it."),
@@ -288,10 +289,10 @@ def _load(scanner: Scanner) -> Any:
 
 
 def _stated(outline: _Outline) -> dict[str, Any]:
-    """What the document says of itself, as arguments of Document, and the numbers of records it states."""
-    metadata, integrity = outline.values.get("metadata"), outline.values.get("integrity")
+    """What the document says of itself, as arguments of Document."""
+    metadata = outline.values.get("metadata")
     if outline.is_array:
-        return {"layout": Layout.ARRAY, "counts": []}
+        return {"layout": Layout.ARRAY}
     if "metadata" in outline.values and not isinstance(metadata, dict):
         raise _refused(N_("«metadata» is not an object."))
     source = metadata or {}
@@ -303,13 +304,26 @@ def _stated(outline: _Outline) -> dict[str, Any]:
     time = outline.values.get("exportedAt") if flat else source.get("timestamp")
     return {
         "layout": layout,
-        "counts": [_shown_count(count) for count in counts if count is not None],
         "timestamp": time if isinstance(time, str) and is_date(time) else None,
         "kind": _text(source.get("kind")),
         "local_day": _text(source.get("localDay")),
         "actor": _text(source.get("actor")),
         "generator": _text(source.get("generator")),
+        "counts": _counts(source.get("counts")),
     }
+
+
+def _stated_counts(outline: _Outline) -> list[int | str]:
+    """Every number of records that the document states, of whatever type."""
+    metadata, integrity = outline.values.get("metadata"), outline.values.get("integrity")
+    counts = [outline.values.get("count") if metadata is None else metadata.get("recordCount")]
+    counts += [integrity.get("count")] if isinstance(integrity, dict) else []
+    return [_shown_count(count) for count in counts if count is not None]
+
+
+def _counts(value: Any) -> dict[str, int] | None:
+    is_plain = isinstance(value, dict) and all(type(number) is int for number in value.values())
+    return dict(value) if is_plain else None
 
 
 def _shown_count(count: Any) -> int | str:
@@ -329,6 +343,32 @@ def _refuse_later(version: Any, form: Any) -> None:
             N_("The file was made by a later version of the program, in a format that this one does not know."),
             hint=N_("Update this program, then import the file again."),
         )
+
+
+def glance(file: BinaryIO) -> Document | None:
+    """What a file says of itself before its records, read in no time and unproved; None when that cannot be read.
+
+    `count` is the stated one, or -1 where the file states none there.
+    """
+    outline = _Outline({})
+    scanner = Scanner(file)
+    try:
+        if scanner.peek() != b"{":
+            return None
+        for key in scanner.members():
+            if key == "assistants":
+                outline.records_at = scanner.offset
+                break
+            if key not in _KNOWN:
+                return None
+            outline.values[key] = _load(scanner)
+        stated, counts = _stated(outline), _stated_counts(outline)
+    except (BadStructure, InvalidBackup):
+        return None
+    count = next((count for count in counts if isinstance(count, int)), -1)
+    return Document(
+        integrity=Integrity.NONE, size_bytes=0, sha256="", count=count, records_at=outline.records_at or 0, **stated
+    )
 
 
 def records(file: BinaryIO, document: Document) -> Iterator[tuple[int, bytes]]:

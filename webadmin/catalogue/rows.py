@@ -42,8 +42,7 @@ CATALOGUE_TABLES = (
         id TEXT PRIMARY KEY, title TEXT NOT NULL, desc TEXT NOT NULL, emoji TEXT NOT NULL, prompt TEXT NOT NULL,
         tags TEXT, is_public INTEGER NOT NULL, status TEXT NOT NULL, author TEXT NOT NULL, created_at TEXT NOT NULL,
         updated_at TEXT, reviewed_at TEXT, published_at TEXT, review_note TEXT, version INTEGER,
-        category TEXT, usage_count INTEGER, rating REAL,
-        CHECK (status IN ('draft', 'pending', 'published', 'rejected'))
+        category TEXT, usage_count INTEGER, rating REAL
     )""",
     "CREATE TABLE aa_extra (assistant_id TEXT PRIMARY KEY, keys TEXT NOT NULL)",
 )

@@ -121,8 +121,48 @@ _ACCOUNT_TABLES = (
     )""",
 )
 
+_BACKUP_TABLES = (
+    """CREATE TABLE aa_backup (
+        name TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        has_file INTEGER NOT NULL,
+        is_ours INTEGER NOT NULL,
+        is_pinned INTEGER NOT NULL DEFAULT 0,
+        is_late INTEGER NOT NULL DEFAULT 0,
+        made_at TEXT,
+        local_day TEXT,
+        actor TEXT,
+        note TEXT,
+        upload_name TEXT,
+        record_count INTEGER,
+        counts TEXT,
+        size_bytes INTEGER,
+        changed_at INTEGER,
+        sha256 TEXT,
+        verified_at TEXT,
+        rebuild_seconds REAL,
+        binned_at TEXT,
+        error TEXT
+    )""",
+    """CREATE TABLE aa_restore (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        job_id TEXT,
+        applied_at TEXT NOT NULL,
+        actor_kind TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        source_name TEXT NOT NULL,
+        source_sha256 TEXT NOT NULL,
+        mode TEXT NOT NULL,
+        counts TEXT NOT NULL,
+        safety_backup TEXT,
+        fingerprint TEXT NOT NULL
+    )""",
+    "CREATE INDEX aa_idx_restore_job ON aa_restore(job_id)",
+)
+
 
 def upgrade() -> None:
     """Create what is missing."""
-    for statement in (*_EARLIER_TABLES, *_PAGING_INDEXES, *_CATALOGUE_TABLES, *_ACCOUNT_TABLES):
+    for statement in (*_EARLIER_TABLES, *_PAGING_INDEXES, *_CATALOGUE_TABLES, *_ACCOUNT_TABLES, *_BACKUP_TABLES):
         op.get_bind().exec_driver_sql(statement)
