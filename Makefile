@@ -11,7 +11,7 @@ READY_DEV := $(VENV)/ready-dev
 MADE_IN := $(VENV)/made-in
 # Candidates for the interpreter; `make PYTHON=/path/to/python3.12 run` names one.
 PYTHON ?=
-SOURCES := webadmin tests wsgi.py
+SOURCES := webadmin tests benchmarks wsgi.py
 
 # A virtual environment holds absolute paths: one that was moved, or whose Python is gone, is made again.
 ifneq ($(shell test -x $(BIN)/python && cat $(MADE_IN) 2>/dev/null),$(CURDIR))
