@@ -238,6 +238,18 @@ def schema_cookie(connection: Connection) -> int:
     return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
 
 
+def quick_check(connection: Connection, *, most: int = 10) -> list[str]:
+    """What SQLite's quick check finds wrong with the file; empty when every page is sound."""
+    found = connection.exec_driver_sql(f"PRAGMA quick_check({most})").scalars().all()
+    return [] if found == ["ok"] else list(found)
+
+
+def log_bytes(path: Path) -> int:
+    """The size of the write-ahead log of a database file."""
+    log = path.with_name(f"{path.name}-wal")
+    return log.stat().st_size if log.exists() else 0
+
+
 class SchemaState(StrEnum):
     """What a start finds in the database file."""
 

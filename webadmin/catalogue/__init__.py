@@ -10,15 +10,18 @@ from webadmin.catalogue.assistants import (
     create,
     duplicate,
     find_record,
+    find_version,
     get,
     list_revisions,
+    new_id,
     remove,
     set_status,
     update,
 )
-from webadmin.catalogue.changes import absorb, adopt, are_pending
+from webadmin.catalogue.changes import absorb, adopt, are_pending, missing_triggers
 from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
+from webadmin.catalogue.oddities import Oddity, find_oddities
 from webadmin.catalogue.records import (
     STATUSES,
     Limits,
@@ -52,6 +55,7 @@ __all__ = [
     "STATUSES",
     "Change",
     "Limits",
+    "Oddity",
     "Page",
     "PutBack",
     "Query",
@@ -78,13 +82,17 @@ __all__ = [
     "encode_id",
     "equal",
     "find",
+    "find_oddities",
     "find_record",
+    "find_version",
     "get",
     "get_trash",
     "insert_records",
     "iter_records",
     "list_revisions",
     "list_trash",
+    "new_id",
+    "missing_triggers",
     "newest_in_trash",
     "purge_trash",
     "put_back",

@@ -39,14 +39,18 @@ def adopt(connection: Connection) -> int:
 
     The caller holds the write transaction. At the first opening every row gets its first revision, source «found».
     """
-    wanted = set(_TRIGGERS)
+    missing = missing_triggers(connection)
+    for name in missing:
+        connection.exec_driver_sql(f"CREATE TRIGGER {name} {_TRIGGERS[name]}")
+    return _compare_all(connection) if missing else _drain(connection)
+
+
+def missing_triggers(connection: Connection) -> list[str]:
+    """The names of the triggers that are not there; without them other programs' changes are not logged."""
     present = connection.exec_driver_sql(
         "SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'assistants'"
     ).scalars()
-    missing = wanted - set(present)
-    for name in sorted(missing):
-        connection.exec_driver_sql(f"CREATE TRIGGER {name} {_TRIGGERS[name]}")
-    return _compare_all(connection) if missing else _drain(connection)
+    return sorted(set(_TRIGGERS) - set(present))
 
 
 def are_pending(session: Session) -> bool:
