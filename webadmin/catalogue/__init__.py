@@ -22,6 +22,7 @@ from webadmin.catalogue.changes import absorb, adopt, are_pending, missing_trigg
 from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
 from webadmin.catalogue.oddities import Oddity, find_oddities
+from webadmin.catalogue.recent import RecentChange, edits_since, recent
 from webadmin.catalogue.records import (
     STATUSES,
     Limits,
@@ -59,6 +60,7 @@ __all__ = [
     "Page",
     "PutBack",
     "Query",
+    "RecentChange",
     "Record",
     "RevisionEntry",
     "Sort",
@@ -78,6 +80,7 @@ __all__ = [
     "decode",
     "decode_id",
     "duplicate",
+    "edits_since",
     "encode",
     "encode_id",
     "equal",
@@ -91,11 +94,12 @@ __all__ = [
     "iter_records",
     "list_revisions",
     "list_trash",
-    "new_id",
     "missing_triggers",
+    "new_id",
     "newest_in_trash",
     "purge_trash",
     "put_back",
+    "recent",
     "remove",
     "set_status",
     "tags",
