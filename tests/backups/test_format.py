@@ -14,15 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webadmin.backups.format import (
-    Integrity,
-    InvalidBackup,
-    Layout,
-    Metadata,
-    open_document,
-    records,
-    write,
-)
+from webadmin.backups.document import Integrity, InvalidBackup, Layout, open_document, records
+from webadmin.backups.format import Metadata, write
 from webadmin.backups.scanner import CHUNK
 from webadmin.catalogue.records import decode, encode
 

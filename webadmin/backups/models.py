@@ -75,7 +75,7 @@ class BackupFact(Base):
 
 
 class RestoreRun(Base):
-    """An import or restore that was applied; written in the catalogue's own transaction, so it decides what happened."""
+    """An import or restore that was applied; written in the catalogue's own transaction, which proves it."""
 
     __tablename__ = "aa_restore"
 
