@@ -113,12 +113,13 @@ onClick('[data-tag]', el => { const field = $('#' + el.parentNode.dataset.sugges
 // --- save bar, and the text kept in this browser under draft:ID (data-draft is ID@VERSION) ---
 const valueOf = field => field.type === 'checkbox' ? field.checked : field.value;
 const fields = form => [...form.elements].filter(f => f.id && f.name && !f.matches('button, [type=hidden], [type=file]'));
+const states = new WeakMap(), state = form => states.get(form) || {}; // not on the form: a control named "version" would hide it
 const track = bar => {
-  const form = bar.closest('form'), [, id, version] = bar.dataset.draft.match(/(.*)@(.*)/), key = 'draft:' + id;
-  if (form.version === version) return;
+  const form = bar.closest('form'), [, id, version] = bar.dataset.draft.match(/(.*)@(.*)/), key = 'draft:' + id, before = state(form).version;
+  if (before === version) return;
   const kept = JSON.parse(localStorage[key] || 'null'), note = $('[data-draft-note]', form);
-  const isSaved = form.version !== undefined || kept?.sent && kept.version !== version;
-  Object.assign(form, {version, key, base: new Map(fields(form).map(f => [f, valueOf(f)])), dirty: bar.matches('.on')});
+  const isSaved = before !== undefined || kept?.sent && kept.version !== version;
+  states.set(form, {version, key, base: new Map(fields(form).map(f => [f, valueOf(f)])), dirty: bar.matches('.on')});
   if (isSaved || !kept) return localStorage.removeItem(key);
   const differ = fields(form).filter(f => f.id in kept.values && kept.values[f.id] !== valueOf(f));
   if (!note || !differ.length) return;
@@ -128,25 +129,25 @@ const track = bar => {
   $('[data-draft-discard]', note).onclick = () => { note.hidden = true; localStorage.removeItem(key); };
 };
 const keep = form => {
-  const bar = $('[data-save-bar]', form), changed = fields(form).filter(f => form.base.get(f) !== valueOf(f));
-  form.dirty = changed.length > 0;
-  bar.classList.toggle('on', form.dirty);
+  const own = state(form), bar = $('[data-save-bar]', form), changed = fields(form).filter(f => own.base.get(f) !== valueOf(f));
+  own.dirty = changed.length > 0;
+  bar.classList.toggle('on', own.dirty);
   $('[data-changed]', bar).textContent = changed.map(f => ' · ' + (f.dataset.label || f.labels[0]?.textContent || '').trim()).join('');
-  clearTimeout(form.keeps);
-  form.keeps = setTimeout(() => {
+  clearTimeout(own.timer);
+  own.timer = setTimeout(() => {
     const values = Object.fromEntries(changed.map(f => [f.id, valueOf(f)]));
-    if (form.dirty) localStorage[form.key] = JSON.stringify({version: form.version, at: Date.now(), values}); else localStorage.removeItem(form.key);
+    if (own.dirty) localStorage[own.key] = JSON.stringify({version: own.version, at: Date.now(), values}); else localStorage.removeItem(own.key);
   }, 300);
 };
-on('input', ({target}) => { if (target.id) count(target); if (target.form?.key) keep(target.form); });
+on('input', ({target}) => { if (target.id) count(target); if (state(target.form).key) keep(target.form); });
 on('submit', ({target: form}) => {
   if (form.matches('[data-sign-out]')) Object.keys(localStorage).forEach(k => { if (k.startsWith('draft:')) localStorage.removeItem(k); });
-  const kept = localStorage[form.key];
-  form.leaves = true;
-  if (kept) localStorage[form.key] = JSON.stringify({...JSON.parse(kept), sent: true});
+  const own = state(form), kept = localStorage[own.key];
+  own.leaves = true;
+  if (kept) localStorage[own.key] = JSON.stringify({...JSON.parse(kept), sent: true});
 });
-onClick('[data-discard]', el => { const form = el.closest('form'); form.leaves = true; localStorage.removeItem(form.key); });
-addEventListener('beforeunload', e => { if ($$('form').some(f => f.dirty && !f.leaves)) e.preventDefault(); });
+onClick('[data-discard]', el => { const own = state(el.closest('form')); own.leaves = true; localStorage.removeItem(own.key); });
+addEventListener('beforeunload', e => { if ($$('form').some(f => state(f).dirty && !state(f).leaves)) e.preventDefault(); });
 
 // --- selection of rows ---
 const select = () => {
@@ -174,7 +175,7 @@ on('keydown', e => {
   prefix = key === 'g' ? 'g ' : '';
   if (key === 'j' || key === 'k') $('a', rows[rows.indexOf(row) + (key === 'j' ? 1 : -1)] || row)?.focus();
   if (key === 'x' && row) $('[data-select]', row)?.click();
-  const el = $$('[data-key]').find(k => k.dataset.key === key && k.checkVisibility());
+  const el = $$('[data-key]').find(k => k.dataset.key === key && (k.dataset.template || k.checkVisibility()));
   if (el) { e.preventDefault(); if (el.matches('input')) el.focus(); else el.click(); }
 });
 
@@ -184,7 +185,7 @@ const resend = () => { const {sourceElement: el, sourceEvent: e} = lost; if (el.
 const isPoll = e => e.detail.ctx?.sourceElement.matches('[data-poll]');
 const lose = ctx => { lost = ctx; offline.hidden = false; };
 on('htmx:before:request', e => { const {ctx} = e.detail; if (isPoll(e) && doc.hidden) e.preventDefault(); else busy(ctx.request.submitter || ctx.sourceElement); });
-on('htmx:finally:request', ({detail: {ctx}}) => { ctx.sourceElement.leaves = false; if (!ctx.hx?.redirect) [ctx.request.submitter, ctx.sourceElement].forEach(idle); });
+on('htmx:finally:request', ({detail: {ctx}}) => { if (ctx.hx?.redirect) return; state(ctx.sourceElement).leaves = false; [ctx.request.submitter, ctx.sourceElement].forEach(idle); });
 on('htmx:response:error', e => { if (e.detail.ctx.response.status === 401 && !dlg.open) lost = e.detail.ctx; });
 on('htmx:error', e => { if (e.detail.ctx && !isPoll(e)) lose(e.detail.ctx); });
 on('htmx:after:request', () => { offline.hidden = true; });
