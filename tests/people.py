@@ -6,6 +6,7 @@ import re
 
 from flask import Flask
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeTimedSerializer
 from werkzeug.test import TestResponse
 
 from webadmin import accounts, runtime
@@ -28,6 +29,14 @@ def csrf_token(page: TestResponse) -> str:
     found = re.search(r'name="csrf_token" value="([^"]+)"', page.text)
     assert found, page.text
     return found[1]
+
+
+def session_token(client: FlaskClient) -> str:
+    """The CSRF token of the browser's session, as any of its pages would show it."""
+    with client.session_transaction() as session:
+        raw = session.setdefault("csrf_token", "0" * 40)
+    token = URLSafeTimedSerializer(client.application.secret_key or "", salt="wtf-csrf-token").dumps(raw)
+    return str(token)
 
 
 def sign_in(

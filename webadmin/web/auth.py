@@ -27,7 +27,7 @@ def sign_in() -> ResponseReturnValue:
     target = security.safe_next(request.values.get("next"))
     if not security.has_accounts():
         return redirect(url_for("auth.setup"))
-    if request.method == "GET":
+    if request.method != "POST":
         return redirect(target) if security.current_person() else _sign_in_page(SignInForm())
     form = SignInForm()
     user = None
