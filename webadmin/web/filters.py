@@ -114,7 +114,7 @@ def until(value: datetime) -> str:
 
 
 def duration(seconds: float) -> str:
-    """ "1.8 s", "45 s", "12 min", "7 h 14 min", "3 days"."""
+    """A span in words: "1.8 s", "45 s", "12 min", "7 h 14 min", "3 days"."""
     if seconds < 10:
         return gettext("%(n)s s", n=format_decimal(round(seconds, 1)))
     if seconds < 60:
@@ -147,7 +147,9 @@ def _short(instant: datetime) -> str:
         return _past_day(instant, with_time=False)
     if seconds < 60:
         return gettext("just now")
-    return gettext("%(n)s min", n=int(seconds // 60)) if seconds < 3600 else gettext("%(hours)s h", hours=int(seconds // 3600))
+    if seconds < 3600:
+        return gettext("%(n)s min", n=int(seconds // 60))
+    return gettext("%(hours)s h", hours=int(seconds // 3600))
 
 
 def _clock(instant: datetime) -> str:
@@ -171,11 +173,7 @@ def _past_day(instant: datetime, *, with_time: bool) -> str:
     return _day(local, with_year=local.year != today.year)
 
 
-def _until_words(instant: datetime) -> str:
-    return until(instant)
-
-
-_STYLES: dict[str, Callable[[datetime], str]] = {"ago": _ago, "short": _short, "clock": _clock, "until": _until_words}
+_STYLES: dict[str, Callable[[datetime], str]] = {"ago": _ago, "short": _short, "clock": _clock, "until": until}
 
 
 def _day(day: date, *, with_year: bool) -> str:
@@ -211,13 +209,9 @@ def number(value: float) -> str:
 
 def size(size_bytes: int) -> str:
     """Bytes in powers of 1000: "410 B", "2.7 MB", "38.2 GB"."""
-    value = float(size_bytes)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 999.5:
-            break
-        value /= 1000
-    else:
-        unit = "TB"
+    value, unit, larger = float(size_bytes), "B", ["TB", "GB", "MB", "kB"]
+    while value >= 999.5 and larger:
+        value, unit = value / 1000, larger.pop()
     return f"{format_decimal(round(value, 1 if value < 100 else 0))} {unit}"
 
 
@@ -248,7 +242,7 @@ def highlight(text: str, needle: str | None) -> Markup:
 
 
 def text_attrs(text: str) -> Markup:
-    """Attributes for an element that holds text of people: its direction, and its language where it is not the page's."""
+    """Attributes for an element that holds people's text: its direction, and its language if not the page's."""
     sample = text[:_LANGUAGE_SAMPLE]
     is_chinese = bool(_HAN.search(sample)) and not _KANA_OR_HANGUL.search(sample)
     page_is_chinese = str(get_locale() or "en").startswith("zh")

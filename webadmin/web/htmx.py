@@ -1,7 +1,7 @@
 """Answers of pages: one route, two faces (the whole page, or the part of it that htmx asks for), redirects and toasts.
 
-htmx 4 says in `HX-Request-Type` whether it wants a `partial` or a `full` page (body swaps, `hx-select`, Back). It follows
-a 303 without telling, so a redirect for htmx travels in the header `HX-Redirect` instead.
+htmx 4 says in `HX-Request-Type` whether it wants a `partial` or a `full` page (body swaps, `hx-select`, Back). It
+follows a 303 without telling, so a redirect for htmx travels in the header `HX-Redirect` instead.
 """
 
 from __future__ import annotations
