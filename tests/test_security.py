@@ -86,13 +86,13 @@ def test_a_visitor_gets_no_cookie_until_a_form_needs_one(app: Flask) -> None:
     assert "Set-Cookie" in browser.get("/sign-in").headers
 
 
-@pytest.mark.parametrize(("scheme", "is_secure"), [("http", False), ("https", True)])
-def test_the_cookie_is_closed_to_scripts_and_other_sites(app: Flask, scheme: str, is_secure: bool) -> None:
+@pytest.mark.parametrize(("scheme", "count"), [("http", 0), ("https", 1)])
+def test_the_cookie_is_closed_to_scripts_and_other_sites(app: Flask, scheme: str, count: int) -> None:
     add_person(app, "Ada")
     header = app.test_client().get("/sign-in", base_url=f"{scheme}://localhost").headers["Set-Cookie"]
     assert "HttpOnly" in header
     assert "SameSite=Lax" in header
-    assert ("Secure" in header) is is_secure
+    assert header.count("Secure") == count
     assert "Max-Age" not in header
 
 

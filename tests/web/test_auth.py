@@ -52,7 +52,7 @@ def test_a_mistake_in_setup_is_told_and_what_was_typed_stays(
 
 
 @pytest.mark.parametrize(
-    ("name", "password"), [("Ada", "wrong password"), ("nobody", PASSWORD), ("", ""), ("A" * 99_999, "x")]
+    ("name", "password"), [("Ada", "her secret"), ("nobody", PASSWORD), ("", ""), ("A" * 99_999, "her secret")]
 )
 def test_one_message_for_all_causes(app: Flask, name: str, password: str) -> None:
     add_person(app, "Ada")

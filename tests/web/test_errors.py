@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.people import PASSWORD, add_person, add_token, csrf_token, session_token
+from tests.people import PASSWORD, add_person, add_token, close, csrf_token, session_token, sign_in
+from webadmin.app import create_app
 from webadmin.db import DatabaseLocked, db
 from webadmin.errors import Invalid, Message, NotFound, Problem, StaleVersion
 
@@ -145,9 +147,6 @@ def test_malformed_carried_fields_are_left_out(failing: Flask, carried: str) -> 
 
 
 def test_a_body_over_the_limit_is_413_in_words(make_config) -> None:
-    from tests.people import close
-    from webadmin.app import create_app
-
     app = create_app(make_config(MAX_UPLOAD_SIZE="1000"))
     add_person(app, "Ada")
     answer = app.test_client().post("/sign-in", data={"username": "x" * 2000})
@@ -157,8 +156,6 @@ def test_a_body_over_the_limit_is_413_in_words(make_config) -> None:
 
 
 def signed_in(app: Flask) -> FlaskClient:
-    from tests.people import sign_in
-
     browser = app.test_client()
     sign_in(browser, "Ada")
     session_token(browser)
@@ -166,6 +163,4 @@ def signed_in(app: Flask) -> FlaskClient:
 
 
 def unescape(text: str) -> str:
-    import html
-
     return html.unescape(text)

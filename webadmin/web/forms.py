@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, HiddenField, IntegerField, PasswordField, StringField
-from wtforms.validators import InputRequired, Optional
+from wtforms import BooleanField, Field, HiddenField, IntegerField, PasswordField, StringField
+from wtforms.validators import Optional, StopValidation
 
 from webadmin.errors import DomainError, Invalid
 
-# Only what is missing is judged here; every rule on what was typed lives in the domain.
-_REQUIRED = InputRequired(lazy_gettext("Fill in this field."))
+
+def _filled(_form: FlaskForm, field: Field) -> None:
+    """Only what is missing is judged here; every rule on what was typed lives in the domain."""
+    if not field.data:
+        raise StopValidation(gettext("Fill in this field."))
 
 
 class SignInForm(FlaskForm):  # type: ignore[misc]
     """Sign-in; `resend_*` carry a form whose session had ended, so that nothing typed is lost."""
 
-    username = StringField(lazy_gettext("User name"), [_REQUIRED])
-    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+    username = StringField(lazy_gettext("User name"), [_filled])
+    password = PasswordField(lazy_gettext("Password"), [_filled])
     remember = BooleanField(lazy_gettext("Keep me signed in on this device"))
     next = HiddenField()
     resend_to = HiddenField()
@@ -27,30 +30,30 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
 class SetupForm(FlaskForm):  # type: ignore[misc]
     """The first account."""
 
-    setup_code = StringField(lazy_gettext("Setup code"), [_REQUIRED])
-    username = StringField(lazy_gettext("User name"), [_REQUIRED])
-    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+    setup_code = StringField(lazy_gettext("Setup code"), [_filled])
+    username = StringField(lazy_gettext("User name"), [_filled])
+    password = PasswordField(lazy_gettext("Password"), [_filled])
 
 
 class TokenForm(FlaskForm):  # type: ignore[misc]
     """A new API token."""
 
-    name = StringField(lazy_gettext("Name"), [_REQUIRED])
+    name = StringField(lazy_gettext("Name"), [_filled])
     expires_days = IntegerField(lazy_gettext("Valid for days"), [Optional()])
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
     """A new person."""
 
-    name = StringField(lazy_gettext("User name"), [_REQUIRED])
-    password = PasswordField(lazy_gettext("Password"), [_REQUIRED])
+    name = StringField(lazy_gettext("User name"), [_filled])
+    password = PasswordField(lazy_gettext("Password"), [_filled])
 
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password for oneself."""
 
-    current = PasswordField(lazy_gettext("Current password"), [_REQUIRED])
-    password = PasswordField(lazy_gettext("New password"), [_REQUIRED])
+    current = PasswordField(lazy_gettext("Current password"), [_filled])
+    password = PasswordField(lazy_gettext("New password"), [_filled])
 
 
 # The domain's words for what password managers and people know by another name.
