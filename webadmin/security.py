@@ -15,13 +15,14 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 from wtforms import ValidationError
 
-from webadmin import accounts, config, db, keyfile
+from webadmin import accounts, config, db, keyfile, observability
 from webadmin.accounts import Actor, ActorKind
 from webadmin.errors import Unavailable
-from webadmin.sessions import RuntimeSessions, ServerSession, is_bearer_call
+from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_bearer_call
 
 # Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
-OPEN = frozenset({"static", "auth.sign_in", "auth.setup", "prefs.set", "health.ready", "health.alive"})
+_WITHOUT_SESSION = frozenset({"static", "health.ready", "health.alive"})
+OPEN = _WITHOUT_SESSION | {"auth.sign_in", "auth.setup", "prefs.set"}
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -58,6 +59,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 def init_app(app: Flask) -> None:
     """Put the application behind sign-in, CSRF check and headers. Raises OSError when no secret key can be kept."""
     app.secret_key = _secret_key()
+    observability.hide(app.secret_key)
     app.session_interface = RuntimeSessions()
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     # The guard checks instead, in its own order: who, then the token; the header before the body is read.
@@ -96,7 +98,8 @@ def sign_in(user: accounts.User, *, is_kept: bool) -> None:
 
 
 def renew(user: accounts.User) -> None:
-    """Keep this session going after its person changed; their other sessions end when the password did."""
+    """Keep this session, under a new id, after its person's password changed; their other sessions end."""
+    end_sessions(str(user.id))
     _rotate()
     _remember(user)
 
@@ -127,7 +130,7 @@ def is_same_site() -> bool:
 
 
 def _guard() -> ResponseReturnValue | None:
-    if request.endpoint in ("static", "health.alive", "health.ready"):
+    if request.endpoint in _WITHOUT_SESSION:
         return None
     if isinstance(session, ServerSession) and session.failure is not None:
         raise session.failure
