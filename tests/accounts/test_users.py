@@ -53,7 +53,9 @@ def test_a_guessable_or_unusable_password_is_refused(session, password: str) -> 
     assert problem_field(caught.value) == "password"
 
 
-@pytest.mark.parametrize("password", ["correct horse battery", "助手管理台密码要长一点才好", "🐎" * 11 + "🔋", "nul\0 in the middle"])
+@pytest.mark.parametrize(
+    "password", ["correct horse battery", "助手管理台密码要长一点才好", "🐎" * 11 + "🔋", "nul\0 in the middle"]
+)
 def test_any_characters_make_a_password(session, password: str) -> None:
     accounts.add_user(session, SYSTEM, "Ada", password)
     assert accounts.authenticate(session, "Ada", password)
