@@ -181,6 +181,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
+def reading() -> Iterator[Connection]:
+    """A connection of its own: what is read through it is one state of the database, whatever others write."""
+    with translated_errors(), db.engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
 def transaction() -> Iterator[Session]:
     """The one way to write: takes the write lock at once, commits on return, rolls back on an error.
 

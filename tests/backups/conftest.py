@@ -1,0 +1,94 @@
+"""A catalogue on a real file with a backup folder beside it, in an application context, without the web."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from webadmin import backups, catalogue, db, runtime
+from webadmin.accounts import Actor, ActorKind
+from webadmin.catalogue import Change, Record
+from webadmin.config import Config
+from webadmin.runtime import Runtime
+
+ADA = Actor(ActorKind.PERSON, "ada")
+
+
+def make_record(number: int, **changes: Any) -> Record:
+    values: dict[str, Any] = {
+        "id": f"ast_{number:05}",
+        "title": f"助手 {number}",
+        "desc": "one line",
+        "prompt": "You are helpful.\r\nAlways. 产品",
+        "tags": ["a", "b"],
+        "author": "ada",
+        "created_at": "2024-01-15T10:30:00.000Z",
+        "version": 1,
+    }
+    return Record(**(values | changes))
+
+
+@pytest.fixture
+def data(settings: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
+    """The configured database, at the program's schema and empty."""
+    store = Runtime(settings.database_path.with_name("runtime.db"))
+    monkeypatch.setattr(runtime, "_provider", lambda: store)
+    app = Flask("backups")
+    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.database_path}"
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = db.engine_options(1000)
+    db.db.init_app(app)
+    with app.app_context():
+        db.prepare(db.db.engine)
+        with db.writing(db.db.engine) as connection:
+            db.migrate(connection)
+            catalogue.adopt(connection)
+        yield settings
+        db.db.session.remove()
+        db.db.engine.dispose()
+
+
+@pytest.fixture
+def fill(data: Config) -> Callable[..., None]:
+    """Write records into the catalogue, replacing those of the same id."""
+
+    def write(*records: Record) -> None:
+        with db.transaction() as session:
+            changes = [Change(catalogue.find_record(session, str(record.id)), record) for record in records]
+            catalogue.write_records(session.connection(), ADA, changes, source="edit")
+
+    return write
+
+
+@pytest.fixture
+def stage(data: Config, tmp_path: Path) -> Iterator[Callable[[Any], backups.Staged]]:
+    """Stage a file: bytes, or a value that is written as JSON."""
+    made: list[Path] = []
+
+    def read(content: Any) -> backups.Staged:
+        raw = content if isinstance(content, bytes) else json.dumps(content).encode()
+        path, scratch = tmp_path / f"upload-{len(made)}.json", tmp_path / f"scratch-{len(made)}.db"
+        path.write_bytes(raw)
+        made.append(scratch)
+        return backups.stage_file(ADA, path, scratch)
+
+    yield read
+    for scratch in made:
+        backups.remove_scratch(scratch)
+
+
+def lines() -> list[bytes]:
+    """The record lines of an export of the catalogue as it is now."""
+    made = backups.export(ADA)
+    with made.file as file:
+        return file.read().splitlines(keepends=True)[1:-1]
+
+
+def stored() -> dict[str, Record]:
+    """The catalogue as it is now."""
+    with db.reading() as connection:
+        return {str(record.id): record for record in catalogue.iter_records(connection)}

@@ -1,0 +1,110 @@
+"""Backups: the front door.
+
+Functions that take a `session` read or change inside the caller's transaction; the others open their own, because a
+trace must remain when they fail.
+"""
+
+from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
+from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
+from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed
+from webadmin.backups.history import Backup, get, list_backups, sync
+from webadmin.backups.keeping import (
+    BIN_DAYS,
+    BinEntry,
+    LastGoodBackup,
+    PruneResult,
+    Status,
+    change_note,
+    delete,
+    hold,
+    keep_upload,
+    list_bin,
+    next_runs,
+    pin,
+    prune,
+    retention_plan,
+    run_scheduled,
+    status,
+    unbin,
+    verify,
+)
+from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
+from webadmin.backups.reader import GZIP_RATIO, Progress, Staged, TooLarge, receive, remove_scratch
+from webadmin.backups.restore import (
+    Action,
+    Counts,
+    Mode,
+    Plan,
+    PlanChanged,
+    PlannedChange,
+    apply_plan,
+    make_plan,
+)
+from webadmin.backups.retention import Decision, Reason
+from webadmin.backups.schedule import Run
+from webadmin.backups.verification import NotProved
+from webadmin.backups.writer import Export, create, create_locked, export
+
+__all__ = [
+    "BIN_DAYS",
+    "GZIP_RATIO",
+    "Action",
+    "Backup",
+    "BackupFact",
+    "BinEntry",
+    "Busy",
+    "Counts",
+    "Decision",
+    "Document",
+    "Export",
+    "FolderReadOnly",
+    "Holder",
+    "Integrity",
+    "InvalidBackup",
+    "Kind",
+    "LastGoodBackup",
+    "Layout",
+    "Mode",
+    "NotProved",
+    "OriginalBackup",
+    "Plan",
+    "PlanChanged",
+    "PlannedChange",
+    "Progress",
+    "PruneResult",
+    "Reason",
+    "RestoreRun",
+    "Run",
+    "Staged",
+    "State",
+    "Status",
+    "TooLarge",
+    "apply_plan",
+    "change_note",
+    "create",
+    "create_locked",
+    "current_holder",
+    "delete",
+    "export",
+    "get",
+    "hold",
+    "is_name",
+    "keep_upload",
+    "list_backups",
+    "list_bin",
+    "make_plan",
+    "next_runs",
+    "open_backup",
+    "pin",
+    "prune",
+    "receive",
+    "remove_scratch",
+    "retention_plan",
+    "run_scheduled",
+    "stage_file",
+    "stage_listed",
+    "status",
+    "sync",
+    "unbin",
+    "verify",
+]

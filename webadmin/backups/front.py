@@ -1,0 +1,46 @@
+"""Opening stored files: for download, and for a restore."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO
+
+from webadmin import catalogue, clock
+from webadmin.accounts import Actor
+from webadmin.backups import folder as folder_of
+from webadmin.backups.folder import Holder
+from webadmin.backups.history import current_folder
+from webadmin.backups.reader import Progress, Staged, receive, stage
+
+
+def open_backup(name: str) -> BinaryIO:
+    """Open a stored backup for reading, for a download. Raises NotFound."""
+    return folder_of.open_backup(current_folder(), name)
+
+
+def current_holder() -> Holder | None:
+    """Who is at work on the backup folder, what and since when; None when nobody is."""
+    return folder_of.holder(current_folder())
+
+
+def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
+    """Check a received (plain) file and stage its records in a new scratch catalogue. Raises InvalidBackup."""
+    with path.open("rb") as file:
+        return stage(
+            file,
+            scratch,
+            author=actor.name,
+            created_at=clock.now_text(),
+            limits=catalogue.current_limits(),
+            progress=progress,
+        )
+
+
+def stage_listed(actor: Actor, name: str, copy: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
+    """The same for a stored backup; `copy` is where it is unpacked to, so that deleting it meanwhile does no harm.
+
+    Raises NotFound, InvalidBackup, DiskFull.
+    """
+    with open_backup(name) as file:
+        receive(file, copy)
+    return stage_file(actor, copy, scratch, progress=progress)

@@ -1,0 +1,274 @@
+"""The list of backups: the folder is the truth, rows in the database say what is known beyond it.
+
+Reading merges the two and writes nothing; `sync` brings the rows up to date, also after the loss of the database.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from webadmin import clock, config, db, strict
+from webadmin.backups import folder as folder_of
+from webadmin.backups.document import Document, Layout, glance
+from webadmin.backups.folder import Entry, no_such_backup
+from webadmin.backups.models import BackupFact, Kind, OriginalBackup, State
+from webadmin.errors import Message, Unavailable
+
+MADE_HERE = frozenset({Kind.SCHEDULED, Kind.MANUAL, Kind.SAFETY})
+# A file that lies here since about its document's time was made here; one that was copied here later was not.
+_MADE_HERE_WITHIN = timedelta(days=1)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """One row of the history. `has_file` is false for a missing file and for a run that failed and left none.
+
+    `id` is the number in the earlier system's table, None until `sync` gave it one.
+    """
+
+    name: str
+    kind: Kind
+    state: State
+    has_file: bool
+    is_ours: bool
+    made_at: datetime | None
+    id: int | None = None
+    record_count: int | None = None
+    counts: dict[str, int] | None = None
+    size_bytes: int | None = None
+    sha256: str | None = None
+    local_day: str | None = None
+    actor: str | None = None
+    note: str | None = None
+    upload_name: str | None = None
+    is_pinned: bool = False
+    is_late: bool = False
+    verified_at: datetime | None = None
+    rebuild_seconds: float | None = None
+    error: Message | None = None
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether a file is there that was proved to be whole."""
+        return self.has_file and self.state is State.VERIFIED
+
+
+def current_folder() -> Path:
+    """The backup folder of the settings."""
+    return config.current().database_backup_dir
+
+
+def list_backups(session: Session) -> list[Backup]:
+    """Every backup, newest first by the document's time; what has no readable time comes last."""
+    facts = {fact.name: fact for fact in session.scalars(select(BackupFact).where(BackupFact.binned_at.is_(None)))}
+    originals = {row.filename: row for row in session.scalars(select(OriginalBackup).order_by(OriginalBackup.id))}
+    entries = {entry.name: entry for entry in folder_of.entries(current_folder())}
+    found = [from_fact(_refreshed(entry, facts.get(entry.name)), has_file=True) for entry in entries.values()]
+    found += [from_fact(fact, has_file=False) for fact in facts.values() if fact.name not in entries]
+    found += [_lost(row) for row in originals.values() if row.filename not in entries and row.filename not in facts]
+    return sorted((_numbered(backup, originals) for backup in found), key=_newest_first, reverse=True)
+
+
+def get(session: Session, name: str) -> Backup:
+    """One backup by its name. Raises NotFound."""
+    found = next((backup for backup in list_backups(session) if backup.name == name), None)
+    if found is None:
+        raise no_such_backup()
+    return found
+
+
+def _newest_first(backup: Backup) -> tuple[datetime, str]:
+    return backup.made_at or datetime.min.replace(tzinfo=UTC), backup.name
+
+
+def _numbered(backup: Backup, originals: dict[str, OriginalBackup]) -> Backup:
+    row = originals.get(backup.name)
+    return replace(backup, id=row.id) if row else backup
+
+
+def _refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
+    """The row of a file as it is now: the stored one, or a new one when the file is new or was changed."""
+    if fact is not None and _is_same_file(fact, entry):
+        return fact
+    fresh = discovered(entry)
+    if fact is not None:
+        fresh.kind, fresh.is_ours, fresh.is_pinned = fact.kind, fact.is_ours, fact.is_pinned
+        fresh.note, fresh.upload_name = fact.note, fact.upload_name
+    return fresh
+
+
+def _is_same_file(fact: BackupFact, entry: Entry) -> bool:
+    is_here = fact.has_file and fact.binned_at is None
+    return is_here and (fact.size_bytes, fact.changed_at) == (entry.size_bytes, entry.changed_at)
+
+
+def from_fact(fact: BackupFact, *, has_file: bool) -> Backup:
+    """A row as the history shows it; `has_file` is what the folder says."""
+    is_missing = fact.has_file and not has_file
+    return Backup(
+        name=fact.name,
+        kind=Kind(fact.kind),
+        state=State.MISSING if is_missing else State(fact.state),
+        has_file=has_file,
+        is_ours=fact.is_ours,
+        made_at=strict.to_instant(fact.made_at),
+        record_count=fact.record_count,
+        counts=json.loads(fact.counts) if fact.counts else None,
+        size_bytes=fact.size_bytes,
+        sha256=fact.sha256,
+        local_day=fact.local_day,
+        actor=fact.actor,
+        note=fact.note,
+        upload_name=fact.upload_name,
+        is_pinned=bool(fact.is_pinned),
+        is_late=bool(fact.is_late),
+        verified_at=strict.to_instant(fact.verified_at),
+        rebuild_seconds=fact.rebuild_seconds,
+        error=Message(**json.loads(fact.error)) if fact.error else None,
+    )
+
+
+def _lost(row: OriginalBackup) -> Backup:
+    """A backup that only the earlier system's table still knows."""
+    return Backup(
+        name=row.filename,
+        kind=Kind.SCHEDULED if row.is_auto else Kind.MANUAL,
+        state=State.MISSING,
+        has_file=False,
+        is_ours=False,
+        made_at=strict.to_instant(row.created_at),
+        record_count=row.record_count,
+        size_bytes=row.file_size,
+    )
+
+
+def discovered(entry: Entry) -> BackupFact:
+    """What a file says of itself, as a row that is not yet stored."""
+    head = _glance(current_folder() / entry.name, entry.size_bytes, entry.changed_at)
+    kind = _kind(head)
+    made_at = head.timestamp if head else None
+    return BackupFact(
+        name=entry.name,
+        kind=kind,
+        state=State.UNCHECKED,
+        has_file=True,
+        is_ours=kind in MADE_HERE and _lies_here_since(entry, made_at),
+        is_pinned=False,
+        is_late=False,
+        made_at=made_at,
+        local_day=head.local_day if head else None,
+        actor=head.actor if head else None,
+        record_count=head.count if head and head.count >= 0 else None,
+        counts=json.dumps(head.counts) if head and head.counts else None,
+        size_bytes=entry.size_bytes,
+        changed_at=entry.changed_at,
+    )
+
+
+def _kind(head: Document | None) -> Kind:
+    if head and head.layout is Layout.OURS and head.kind in MADE_HERE:
+        return Kind(head.kind)
+    return Kind.FOUND
+
+
+def _lies_here_since(entry: Entry, made_at: str | None) -> bool:
+    instant = strict.to_instant(made_at)
+    try:
+        since = datetime.fromtimestamp((current_folder() / entry.name).stat().st_ctime, UTC)
+    except OSError:
+        return False
+    return instant is not None and abs(since - instant) < _MADE_HERE_WITHIN
+
+
+@lru_cache(maxsize=20_000)
+def _glance(path: Path, _size: int, _changed_at: int) -> Document | None:
+    """Read the head of a file once for each of its states."""
+    try:
+        with folder_of.open_backup(path.parent, path.name) as file:
+            return glance(file)
+    except (OSError, Unavailable):
+        return None
+
+
+def is_scheduled_for(entry: Entry, day: str) -> bool:
+    """Whether the head of a file says that it is the daily backup of that local day."""
+    head = _glance(current_folder() / entry.name, entry.size_bytes, entry.changed_at)
+    return head is not None and head.kind == Kind.SCHEDULED and head.local_day == day
+
+
+def sync() -> None:
+    """Write rows for files that are new or changed. Never fails: without a writable database the rows follow later."""
+    try:
+        with db.reading() as connection:
+            if not db.has_table(connection, BackupFact.__tablename__):
+                return
+            fresh = list(_outdated(Session(connection)))
+        if fresh:
+            with db.transaction() as session:
+                for fact in fresh:
+                    store(session, fact)
+    except Unavailable as error:
+        _log.warning("the list of backups could not be brought up to date: %s", error)
+
+
+def _outdated(session: Session) -> Iterator[BackupFact]:
+    known = {fact.name: fact for fact in session.scalars(select(BackupFact))}
+    numbered = set(session.scalars(select(OriginalBackup.filename)))
+    for entry in folder_of.entries(current_folder()):
+        fact = known.get(entry.name)
+        fresh = _refreshed(entry, fact)
+        if fresh is not fact or entry.name not in numbered:
+            yield fresh
+
+
+def remember(fact: BackupFact) -> Backup:
+    """Write a row in a transaction of its own; without a writable database it follows later, by `sync`."""
+    number = None
+    try:
+        with db.reading() as connection:
+            is_known = db.has_table(connection, BackupFact.__tablename__)
+        if is_known:
+            with db.transaction() as session:
+                number = store(session, fact)
+    except Unavailable as error:
+        _log.warning("the row of the backup %s follows later: %s", fact.name, error)
+    return replace(from_fact(fact, has_file=fact.has_file), id=number)
+
+
+def store(session: Session, fact: BackupFact) -> int | None:
+    """Write a row, and the earlier system's row for the file beside it, whose id is returned."""
+    session.merge(fact)
+    if not fact.has_file:
+        return None
+    row = session.scalars(select(OriginalBackup).where(OriginalBackup.filename == fact.name)).first()
+    if row is None:
+        row = OriginalBackup(filename=fact.name, created_at=fact.made_at or clock.now_text())
+        session.add(row)
+    row.record_count = fact.record_count or 0
+    row.file_size = fact.size_bytes or 0
+    row.is_auto = int(fact.kind == Kind.SCHEDULED)
+    session.flush()
+    return row.id
+
+
+def forget(session: Session, name: str, *, binned: str | None = None) -> None:
+    """Take a backup off the list; what is known of it stays under its name in the bin, if it went there."""
+    session.execute(delete(OriginalBackup).where(OriginalBackup.filename == name))
+    fact = session.get(BackupFact, name)
+    if fact is None:
+        return
+    if binned is None:
+        session.delete(fact)
+    else:
+        session.execute(delete(BackupFact).where(BackupFact.name == binned, BackupFact.name != name))
+        fact.name, fact.binned_at = binned, clock.now_text()

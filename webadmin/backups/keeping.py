@@ -1,0 +1,341 @@
+"""Looking after stored backups: verify, pin, delete to the bin, prune, keep an upload, the daily run."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webadmin import clock, config, db, strict
+from webadmin.accounts import SCHEDULER, Actor
+from webadmin.backups import folder as folder_of
+from webadmin.backups import retention, schedule
+from webadmin.backups.document import InvalidBackup
+from webadmin.backups.format import check_seal
+from webadmin.backups.history import (
+    Backup,
+    current_folder,
+    discovered,
+    forget,
+    get,
+    is_scheduled_for,
+    list_backups,
+    remember,
+    store,
+    sync,
+)
+from webadmin.backups.models import BackupFact, Kind, State
+from webadmin.backups.reader import Progress
+from webadmin.backups.verification import prove, remove_old_scratch
+from webadmin.backups.writer import create_locked
+from webadmin.errors import N_, Conflict, NotFound
+
+BIN_DAYS = 7
+_DISK_LOW_BYTES = 500_000_000
+_WAIT_SECONDS = 30
+
+
+class LastGoodBackup(Conflict):
+    """The only verified backup may not be deleted."""
+
+
+@contextmanager
+def hold(actor: Actor, what: str) -> Iterator[None]:
+    """Hold the backup folder for a major operation. Raises Busy, which names who holds it."""
+    with folder_of.hold(current_folder(), who=actor.name, what=what):
+        yield
+
+
+def verify(name: str, *, progress: Progress | None = None) -> Backup:
+    """Prove a stored file again and note the outcome: verified, unchecked (no checksum), altered or failed.
+
+    Raises NotFound.
+    """
+    sync()
+    entry = next((entry for entry in folder_of.entries(current_folder()) if entry.name == name), None)
+    if entry is None:
+        raise folder_of.no_such_backup()
+    with db.reading() as connection:
+        old = Session(connection).get(BackupFact, name)
+        fact = discovered(entry)
+    for kept in ("kind", "is_ours", "is_pinned", "is_late", "note", "upload_name"):
+        if old is not None:
+            setattr(fact, kept, getattr(old, kept))
+    try:
+        with folder_of.open_backup(current_folder(), name) as file:
+            proof = prove(file, progress=progress)
+    except InvalidBackup as error:
+        fact.state = State.FAILED
+        fact.error = json.dumps({"template": error.message.template, "params": error.message.params}, default=str)
+    else:
+        document = proof.document
+        fact.state, fact.sha256, fact.record_count = proof.state, document.sha256, document.count
+        fact.made_at, fact.rebuild_seconds = document.timestamp, proof.seconds
+    fact.verified_at = clock.now_text()
+    return remember(fact)
+
+
+def change_note(session: Session, name: str, note: str | None) -> None:
+    """Write what people say about a backup. Raises NotFound."""
+    _fact(session, name).note = note or None
+
+
+def pin(session: Session, name: str, *, is_pinned: bool) -> None:
+    """Keep a backup from retention, or no longer. Raises NotFound."""
+    _fact(session, name).is_pinned = is_pinned
+
+
+def _fact(session: Session, name: str) -> BackupFact:
+    fact = session.get(BackupFact, name)
+    if fact is None or fact.binned_at is not None:
+        raise folder_of.no_such_backup()
+    return fact
+
+
+def delete(actor: Actor, name: str) -> None:
+    """Move a backup to the bin, or drop the row of a run that left no file.
+
+    Raises NotFound, LastGoodBackup for the only verified one, Busy.
+    """
+    sync()
+    with hold(actor, N_("deletion of a backup")):
+        with db.reading() as connection:
+            found = list_backups(Session(connection))
+        chosen = next((backup for backup in found if backup.name == name), None)
+        if chosen is None:
+            raise folder_of.no_such_backup()
+        if chosen.is_verified and sum(backup.is_verified for backup in found) == 1:
+            raise LastGoodBackup(
+                N_("This is the only verified backup; it cannot be deleted."), hint=N_("Back up now, then delete it.")
+            )
+        if chosen.has_file:
+            _bin(name)
+            return
+        with db.transaction() as session:
+            forget(session, name)
+
+
+def _bin(name: str) -> None:
+    binned = folder_of.move_to_bin(current_folder(), name)
+    with db.transaction() as session:
+        forget(session, name, binned=binned)
+
+
+@dataclass(frozen=True, slots=True)
+class BinEntry:
+    """A file in the bin: since when, and when it will be deleted for good."""
+
+    name: str
+    size_bytes: int
+    binned_at: datetime
+    ends_at: datetime
+
+
+def list_bin() -> list[BinEntry]:
+    """What lies in the bin, newest first."""
+    found = [
+        BinEntry(entry.name, entry.size_bytes, since, since + timedelta(days=BIN_DAYS))
+        for entry, since in folder_of.bin_entries(current_folder())
+    ]
+    return sorted(found, key=lambda entry: (entry.binned_at, entry.name), reverse=True)
+
+
+def unbin(actor: Actor, name: str) -> Backup:
+    """Bring a backup back from the bin. Raises NotFound, Conflict, Busy."""
+    folder = current_folder()
+    with hold(actor, N_("putting a backup back")):
+        folder_of.unbin(folder, name)
+        entry = next(entry for entry in folder_of.entries(folder) if entry.name == name)
+        with db.transaction() as session:
+            old = session.get(BackupFact, name)
+            fact = discovered(entry)
+            if old is not None:
+                was_same = old.size_bytes == entry.size_bytes
+                old.binned_at, old.changed_at = None, entry.changed_at
+                fact = old if was_same else fact
+            store(session, fact)
+            session.flush()
+            return get(session, name)
+
+
+def keep_upload(actor: Actor, path: Path, filename: str) -> Backup:
+    """Keep a received (unpacked) file as a backup without restoring it; checked, and named like every backup.
+
+    Raises InvalidBackup when it cannot be read, Busy, DiskFull.
+    """
+    folder, now = current_folder(), clock.now()
+    with path.open("rb") as source:
+        proof = prove(source)
+    with hold(actor, N_("upload")), folder_of.temporary(folder) as (file, temporary):
+        with path.open("rb") as source:
+            shutil.copyfileobj(source, file, 1024 * 1024)
+        name = folder_of.publish(folder, file, temporary, now.astimezone(config.current().timezone))
+        entry = next(entry for entry in folder_of.entries(folder) if entry.name == name)
+    fact = discovered(entry)
+    fact.kind, fact.is_ours, fact.actor, fact.upload_name = Kind.UPLOADED, False, actor.name, filename
+    fact.state, fact.sha256, fact.record_count = proof.state, proof.document.sha256, proof.document.count
+    fact.verified_at, fact.rebuild_seconds = clock.now_text(), proof.seconds
+    return remember(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class PruneResult:
+    """What retention decided, and what was deleted for good from the bin."""
+
+    plan: retention.Plan
+    emptied: tuple[str, ...] = ()
+
+
+def retention_plan(session: Session) -> retention.Plan:
+    """What retention would do now, with the reason and the end date of every backup."""
+    settings = config.current()
+    files = [
+        retention.StoredFile(
+            name=backup.name,
+            made_at=backup.made_at,
+            is_ours=backup.is_ours,
+            is_safety=backup.kind is Kind.SAFETY,
+            is_verified=backup.is_verified,
+            is_pinned=backup.is_pinned,
+        )
+        for backup in list_backups(session)
+        if backup.has_file
+    ]
+    policy = retention.Policy(settings.backup_retention_days, settings.backup_max_count)
+    return retention.plan(files, policy, clock.now())
+
+
+def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
+    """Move what retention drops to the bin and empty the bin of what lay there for 7 days, sooner on a full disk.
+
+    Goes on past a file that cannot be moved. Raises Busy.
+    """
+    sync()
+    if dry_run:
+        with db.reading() as connection:
+            return PruneResult(retention_plan(Session(connection)))
+    with hold(actor, N_("pruning")):
+        folder_of.clean_temporary(current_folder())
+        remove_old_scratch()
+        with db.reading() as connection:
+            plan = retention_plan(Session(connection))
+        for decision in plan.dropped:
+            try:
+                _bin(decision.name)
+            except (NotFound, folder_of.FolderReadOnly):
+                continue
+        return PruneResult(plan, tuple(_empty_bin()))
+
+
+def _empty_bin() -> list[str]:
+    folder = current_folder()
+    is_full = shutil.disk_usage(folder).free < _DISK_LOW_BYTES
+    before = clock.now() if is_full else clock.now() - timedelta(days=BIN_DAYS)
+    return folder_of.empty_bin(folder, before=before)
+
+
+def current_schedule() -> schedule.Schedule:
+    """The schedule of the settings."""
+    settings = config.current()
+    return schedule.Schedule(settings.auto_backup_time, settings.timezone)
+
+
+def next_runs(now: datetime, count: int = 1) -> list[schedule.Run]:
+    """The next automatic backups; none when they are off."""
+    if not config.current().auto_backup_enabled:
+        return []
+    return schedule.next_runs(now, current_schedule(), count)
+
+
+def run_scheduled(now: datetime) -> Backup | None:
+    """Make today's backup when its time has come and the folder holds no verified one of this day; else None.
+
+    May be called as often as one likes, from any process. Raises what `create` raises.
+    """
+    run = schedule.due_run(now, current_schedule())
+    if not config.current().auto_backup_enabled or run is None or _is_done(run):
+        return None
+    is_late = schedule.is_late(now, run)
+    if is_late and not _was_here_before(run.due_at):
+        return None
+    with folder_of.hold(current_folder(), who=SCHEDULER.name, what=N_("daily backup"), wait_seconds=_WAIT_SECONDS):
+        if _is_done(run):
+            return None
+        return create_locked(SCHEDULER, reason=Kind.SCHEDULED, local_day=run.day.isoformat(), is_late=is_late)
+
+
+def _is_done(run: schedule.Run) -> bool:
+    folder = current_folder()
+    return any(
+        is_scheduled_for(entry, run.day.isoformat())
+        and _is_sealed(folder / entry.name, entry.size_bytes, entry.changed_at)
+        for entry in folder_of.entries(folder)
+    )
+
+
+@lru_cache(maxsize=64)
+def _is_sealed(path: Path, _size: int, _changed_at: int) -> bool:
+    with folder_of.open_backup(path.parent, path.name) as file:
+        return check_seal(file).is_right
+
+
+def _was_here_before(instant: datetime) -> bool:
+    """Whether there was something to back up then: a run that was due before the first start is not owed."""
+    with db.reading() as connection:
+        first = connection.execute(text("SELECT created_at FROM aa_revision ORDER BY number LIMIT 1")).scalar()
+    since = strict.to_instant(first)
+    return since is not None and since <= instant
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the safety function needs to know of backups."""
+
+    has_backups: bool
+    newest: Backup | None
+    newest_verified_at: datetime | None
+    is_newest_verified: bool
+    has_last_run_failed: bool
+    missed_at: datetime | None
+    next_at: datetime | None
+    interval: timedelta
+    backup_bytes: int
+    running: folder_of.Holder | None
+
+
+def status(session: Session, now: datetime) -> Status:
+    """The state of the backups in few reads."""
+    found = list_backups(session)
+    files = [backup for backup in found if backup.has_file]
+    verified = [backup for backup in files if backup.is_verified]
+    automatic = next((backup for backup in found if backup.kind is Kind.SCHEDULED), None)
+    runs = next_runs(now)
+    return Status(
+        has_backups=bool(files),
+        newest=files[0] if files else None,
+        newest_verified_at=verified[0].made_at if verified else None,
+        is_newest_verified=bool(files) and files[0].is_verified,
+        has_last_run_failed=automatic is not None and automatic.state is State.FAILED and not automatic.has_file,
+        missed_at=_missed(found, now),
+        next_at=runs[0].due_at if runs else None,
+        interval=timedelta(days=1),
+        backup_bytes=files[0].size_bytes or 0 if files else 0,
+        running=folder_of.holder(current_folder()),
+    )
+
+
+def _missed(found: list[Backup], now: datetime) -> datetime | None:
+    run = schedule.due_run(now, current_schedule()) if config.current().auto_backup_enabled else None
+    if run is None:
+        return None
+    day = run.day.isoformat()
+    is_done = any(b.is_verified and b.kind is Kind.SCHEDULED and b.local_day == day for b in found)
+    return None if is_done or not _was_here_before(run.due_at) else run.due_at

@@ -1,0 +1,277 @@
+"""Taking a file in: a bounded copy of what is sent, and the check report with the records in a scratch catalogue."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from sqlalchemy import Connection, column, select, table
+
+from webadmin import catalogue, db
+from webadmin.backups.document import Document, Integrity, InvalidBackup, open_document, records
+from webadmin.backups.folder import translated_errors
+from webadmin.catalogue import Limits, Record
+from webadmin.errors import N_, DomainError, Invalid, Message, Problem
+
+GZIP_RATIO = 20
+_GZIP = b"\x1f\x8b"
+_CHUNK = 1024 * 1024
+_BATCH = 500
+_TOLD = 1000
+_GIVE_UP_AFTER = 10_000
+
+
+class Progress(Protocol):
+    """What a long work tells, and how it learns that it should stop; `jobs.Progress` is one."""
+
+    def update(self, phase: str, done: int = 0, total: int | None = None) -> None: ...
+
+    def check_cancelled(self) -> None: ...
+
+
+class Silent:
+    """Progress that nobody looks at."""
+
+    def update(self, phase: str, done: int = 0, total: int | None = None) -> None:
+        """Say nothing."""
+
+    def check_cancelled(self) -> None:
+        """Never stop."""
+
+
+class TooLarge(DomainError):
+    """What was sent, or what it unpacks to, is larger than the settings allow."""
+
+    code = "PAYLOAD_TOO_LARGE"
+
+
+def receive(stream: BinaryIO, target: Path, *, bound: int | None = None) -> int:
+    """Copy a stream to a new file in bounded memory, unpacking gzip. Returns the number of bytes written.
+
+    `bound` is the largest size as sent; gzip may unpack to 20 times that.
+    Raises TooLarge, InvalidBackup for broken gzip, DiskFull. The target is gone then.
+    """
+    try:
+        with translated_errors(), open(target, "xb", opener=_private) as file:
+            return _copy(stream, file, bound)
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _copy(stream: BinaryIO, file: BinaryIO, bound: int | None) -> int:
+    written = 0
+    allowed = None if bound is None else bound * GZIP_RATIO
+    for piece in _unpacked(_bounded(stream, bound)):
+        written += file.write(piece)
+        if allowed is not None and written > allowed:
+            raise TooLarge(
+                N_("The file unpacks to more than %(limit)d bytes."), hint=N_("Send it unpacked."), limit=allowed
+            )
+    return written
+
+
+def _bounded(stream: BinaryIO, bound: int | None) -> Iterator[bytes]:
+    size = 0
+    while chunk := stream.read(_CHUNK):
+        size += len(chunk)
+        if bound is not None and size > bound:
+            raise TooLarge(N_("The file is larger than the limit of %(limit)d bytes."), limit=bound)
+        yield chunk
+
+
+def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, or what they unpack to when they are gzip (of any number of members)."""
+    first = next(chunks, b"")
+    if not first.startswith(_GZIP):
+        yield first
+        yield from chunks
+        return
+    packed = first
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        while True:
+            yield unpacker.decompress(packed, _CHUNK)
+            packed = unpacker.unconsumed_tail or unpacker.unused_data
+            if unpacker.eof and packed.startswith(_GZIP):
+                unpacker = zlib.decompressobj(wbits=31)
+            elif unpacker.eof and packed.strip(b"\0"):
+                raise zlib.error
+            elif not unpacker.unconsumed_tail:
+                packed = next(chunks, b"")
+                if not packed:
+                    break
+    except zlib.error:
+        raise _broken_gzip() from None
+    if not unpacker.eof:
+        raise _broken_gzip()
+
+
+def _broken_gzip() -> InvalidBackup:
+    template = N_("The gzip file is cut or damaged.")
+    return InvalidBackup(template, problems=[Problem(Message(template))])
+
+
+@dataclass(slots=True)
+class Staged:
+    """A file that was read: what it says of itself, what is wrong with it, and its good records in `scratch`.
+
+    `records_sha256` covers the canonical lines of the records as they came; the lists of findings hold the first
+    thousand each, the numbers count all.
+    """
+
+    document: Document
+    scratch: Path
+    records_sha256: str = ""
+    good_count: int = 0
+    problem_count: int = 0
+    warning_count: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+    # Records without id, which only our own files can hold: they cannot be restored, but must not stop a backup.
+    nameless: list[bytes] = field(default_factory=list)
+    unknown_keys: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether the file was changed after it was made."""
+        return self.document.integrity is Integrity.WRONG
+
+
+@contextmanager
+def scratch_catalogue(path: Path) -> Iterator[Connection]:
+    """A new scratch catalogue for writing. It is not durable: whoever was killed stages again."""
+    engine = db.open_file(path)
+    try:
+        with db.translated_errors(), engine.connect() as plain:
+            connection = plain.execution_options(begin="BEGIN IMMEDIATE")
+            raw = connection.connection.driver_connection
+            if raw is not None:
+                raw.execute("PRAGMA journal_mode=OFF")
+                raw.execute("PRAGMA synchronous=OFF")
+            with connection.begin():
+                catalogue.create_tables(connection)
+                yield connection
+    except BaseException:
+        remove_scratch(path)
+        raise
+    finally:
+        engine.dispose()
+
+
+def remove_scratch(path: Path) -> None:
+    """Delete a scratch catalogue and what SQLite may have left beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+@contextmanager
+def open_scratch(path: Path) -> Iterator[Connection]:
+    """A scratch catalogue for reading."""
+    engine = db.open_file(path)
+    try:
+        with db.translated_errors(), engine.connect() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def stage(
+    file: BinaryIO,
+    scratch: Path,
+    *,
+    author: str,
+    created_at: str,
+    limits: Limits | None = None,
+    progress: Progress | None = None,
+) -> Staged:
+    """Read a plain file whole into a new scratch catalogue and report on it; nothing else is touched.
+
+    `author` and `created_at` stand in for what a record lacks (the document's own time goes before `created_at`).
+    Records that cannot be read and second records of an id become problems, the others are staged.
+    Raises InvalidBackup when the file is no backup or contradicts itself, or when too many records are unreadable.
+    """
+    progress = progress or Silent()
+    progress.update("reading")
+    found = Staged(open_document(file), scratch)
+    lines = hashlib.sha256()
+    with scratch_catalogue(scratch) as connection:
+        decoded = _decoded(file, found, lines, author, found.document.timestamp or created_at, limits)
+        seen = 0
+        while batch := list(islice(decoded, _BATCH)):
+            _insert(connection, batch, found)
+            seen = batch[-1][0] + 1
+            progress.update("reading", seen, found.document.count)
+            progress.check_cancelled()
+    found.records_sha256 = lines.hexdigest()
+    return found
+
+
+def _decoded(
+    file: BinaryIO,
+    found: Staged,
+    lines: hashlib._Hash,
+    author: str,
+    created_at: str,
+    limits: Limits | None,
+) -> Iterator[tuple[int, Record]]:
+    is_trusted = found.document.integrity is Integrity.RIGHT
+    for index, span in records(file, found.document):
+        try:
+            record, warnings = catalogue.decode(
+                span, index=index, author=author, created_at=created_at, limits=limits, is_trusted=is_trusted
+            )
+        except Invalid as error:
+            _tell(found, error.problems)
+            continue
+        if warnings:
+            found.warning_count += len(warnings)
+            found.warnings += warnings[: _TOLD - len(found.warnings)]
+        line = catalogue.encode(record)
+        lines.update(line + b"\n")
+        if record.extra and len(found.unknown_keys) < _TOLD:
+            found.unknown_keys.update(record.extra.keys())
+        if record.id is None:
+            found.nameless.append(line)
+        else:
+            yield index, record
+
+
+def _tell(found: Staged, problems: list[Problem]) -> None:
+    found.problem_count += 1
+    found.problems += problems[: max(0, _TOLD - len(found.problems))]
+    if found.problem_count > _GIVE_UP_AFTER:
+        raise InvalidBackup(
+            N_("More than %(number)d records cannot be read: this is not a backup of assistants."),
+            problems=found.problems[:20],
+            number=_GIVE_UP_AFTER,
+        )
+
+
+def _insert(connection: Connection, batch: list[tuple[int, Record]], found: Staged) -> None:
+    """Stage the first record of each id; a second one is a problem."""
+    assistants = table("assistants", column("id"))
+    ids = [record.id for _, record in batch]
+    seen = set(connection.execute(select(assistants.c.id).where(assistants.c.id.in_(ids))).scalars())
+    fresh = []
+    for index, record in batch:
+        if record.id in seen:
+            said = Message(N_("This id stands in the file twice."))
+            _tell(found, [Problem(said, field="id", index=index, id=record.id)])
+            continue
+        seen.add(record.id)
+        fresh.append(record)
+    if fresh:
+        found.good_count += catalogue.insert_records(connection, fresh)

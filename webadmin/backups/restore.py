@@ -1,0 +1,246 @@
+"""A restore is a plan first: what a staged file would do to the catalogue, computed once and applied as computed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+
+import msgspec
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from webadmin import catalogue, clock, db
+from webadmin.accounts import Actor
+from webadmin.backups.models import RestoreRun
+from webadmin.backups.reader import Progress, Silent, Staged, open_scratch
+from webadmin.catalogue import Change, Record
+from webadmin.errors import N_, Conflict
+
+_EVERY = 500
+_SAMPLE = 200
+
+
+class Mode(StrEnum):
+    """What a file may do: create and update; create only; make the catalogue equal to it."""
+
+    MERGE = "merge"
+    SKIP = "skip"
+    REPLACE = "replace"
+
+
+class Action(StrEnum):
+    """What happens to one record."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    DELETE = "delete"
+    UNCHANGED = "unchanged"
+    SKIP = "skip"
+    ONLY_HERE = "only here"
+
+
+class PlanChanged(Conflict):
+    """The catalogue or the file is not what it was when the plan was shown."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The catalogue changed since the changes were shown. Nothing was written."),
+            hint=N_("Look at the new list of changes, then apply it."),
+        )
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many records of each action; `only_here` are those that the file does not hold and that stay."""
+
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    skipped: int = 0
+    only_here: int = 0
+
+    @property
+    def changes(self) -> int:
+        """How many records are written."""
+        return self.created + self.updated + self.deleted
+
+
+_COUNTED = {
+    Action.CREATE: "created",
+    Action.UPDATE: "updated",
+    Action.DELETE: "deleted",
+    Action.UNCHANGED: "unchanged",
+    Action.SKIP: "skipped",
+    Action.ONLY_HERE: "only_here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedChange:
+    """One record of the plan, for showing: the names of the fields that differ where it is an update."""
+
+    action: Action
+    id: str
+    title: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a file would do. `fingerprint` stands for mode, file and the content of every assistant."""
+
+    mode: Mode
+    fingerprint: str
+    counts: Counts = field(default_factory=Counts)
+    sample: list[PlannedChange] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """The two records of an id, what happens, and what is stored afterwards."""
+
+    action: Action
+    mine: Record | None
+    theirs: Record | None
+    after: Record | None = None
+
+
+def make_plan(staged: Staged, mode: Mode, *, progress: Progress | None = None) -> Plan:
+    """Compare a staged file with the catalogue as it is now. Writes nothing."""
+    progress = progress or Silent()
+    plan = Plan(mode, "")
+    mark = hashlib.sha256(mode.encode())
+    with db.reading() as mine, open_scratch(staged.scratch) as theirs:
+        for number, pair in enumerate(_pairs(mine, theirs, mode)):
+            _note(plan.counts, mark, pair)
+            if pair.after is not None or pair.action is Action.DELETE:
+                _show(plan, pair)
+            if number % _EVERY == 0:
+                progress.update("comparing", number, staged.good_count)
+                progress.check_cancelled()
+    plan.fingerprint = mark.hexdigest()
+    return plan
+
+
+def apply_plan(
+    session: Session,
+    actor: Actor,
+    staged: Staged,
+    plan: Plan,
+    *,
+    source_name: str,
+    safety_backup: str | None,
+    job_id: str | None = None,
+    progress: Progress | None = None,
+) -> Counts:
+    """Do what the plan says, inside the caller's write transaction.
+
+    The plan is computed again while it is done. Raises PlanChanged when it came out differently (the caller's
+    transaction then rolls everything back).
+    """
+    progress = progress or Silent()
+    catalogue.absorb(session)
+    counts, mark = Counts(), hashlib.sha256(plan.mode.encode())
+    # The lock is held, so another connection sees what this one would, and is not disturbed by what is written.
+    with db.reading() as mine, open_scratch(staged.scratch) as theirs:
+
+        def changes() -> Iterator[Change]:
+            for number, pair in enumerate(_pairs(mine, theirs, plan.mode)):
+                _note(counts, mark, pair)
+                if number % _EVERY == 0:
+                    progress.update("importing", counts.changes, plan.counts.changes)
+                    progress.check_cancelled()
+                if pair.after is not None or pair.action is Action.DELETE:
+                    yield Change(pair.mine, pair.after)
+
+        catalogue.write_records(session.connection(), actor, changes(), source="import")
+    if mark.hexdigest() != plan.fingerprint:
+        raise PlanChanged
+    progress.check_cancelled()
+    session.add(_run(actor, staged, plan, counts, source_name, safety_backup, job_id))
+    return counts
+
+
+def _run(
+    actor: Actor, staged: Staged, plan: Plan, counts: Counts, source: str, safety: str | None, job_id: str | None
+) -> RestoreRun:
+    return RestoreRun(
+        job_id=job_id,
+        applied_at=clock.now_text(),
+        actor_kind=actor.kind,
+        actor=actor.name,
+        source_name=source,
+        source_sha256=staged.document.sha256,
+        mode=plan.mode,
+        counts=msgspec.json.encode(asdict(counts)).decode(),
+        safety_backup=safety,
+        fingerprint=plan.fingerprint,
+    )
+
+
+def _pairs(mine: Connection, theirs: Connection, mode: Mode) -> Iterator[_Pair]:
+    """Walk both catalogues side by side in the order of ids; rows without an id are nobody's."""
+    for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
+        yield _decided(left, right, mode)
+
+
+def _joined(mine: Iterator[Record], theirs: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
+    left, right = _next(mine), _next(theirs)
+    while left is not None or right is not None:
+        if right is None or (left is not None and _key(left) < _key(right)):
+            yield left, None
+            left = _next(mine)
+        elif left is None or _key(right) < _key(left):
+            yield None, right
+            right = _next(theirs)
+        else:
+            yield left, right
+            left, right = _next(mine), _next(theirs)
+
+
+def _next(records: Iterator[Record]) -> Record | None:
+    return next((record for record in records if record.id is not None), None)
+
+
+def _key(record: Record) -> bytes:
+    return (record.id or "").encode("utf-8", "surrogatepass")
+
+
+def _decided(mine: Record | None, theirs: Record | None, mode: Mode) -> _Pair:
+    if theirs is None:
+        action = Action.DELETE if mode is Mode.REPLACE else Action.ONLY_HERE
+        return _Pair(action, mine, None)
+    if mine is None:
+        return _Pair(Action.CREATE, None, theirs, _with_version(theirs, theirs.version or 1))
+    if mode is Mode.SKIP:
+        return _Pair(Action.SKIP, mine, theirs)
+    if catalogue.equal(mine, theirs):
+        return _Pair(Action.UNCHANGED, mine, theirs)
+    # A number must never stand for two texts (contract 4).
+    version = max(theirs.version or 1, (mine.version or 0) + 1)
+    return _Pair(Action.UPDATE, mine, theirs, _with_version(theirs, version))
+
+
+def _with_version(record: Record, version: int) -> Record:
+    return record if record.version == version else msgspec.structs.replace(record, version=version)
+
+
+def _note(counts: Counts, mark: hashlib._Hash, pair: _Pair) -> None:
+    name = _COUNTED[pair.action]
+    setattr(counts, name, getattr(counts, name) + 1)
+    for record in (pair.mine, pair.theirs):
+        mark.update(catalogue.encode(record) + b"\n" if record else b"-\n")
+
+
+def _show(plan: Plan, pair: _Pair) -> None:
+    if len(plan.sample) >= _SAMPLE:
+        return
+    fields: tuple[str, ...] = ()
+    if pair.mine and pair.theirs:
+        fields = tuple(catalogue.changed_fields(pair.mine, pair.theirs))
+    shown = pair.theirs or pair.mine
+    if shown is not None:
+        plan.sample.append(PlannedChange(pair.action, shown.id or "", shown.title, fields))

@@ -1,0 +1,197 @@
+"""Making a backup: one state of the catalogue, streamed, read back, and only then named.
+
+Needs no write but to the backup folder: the rows that list it follow, at once or when the database can be written.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import BinaryIO
+
+from sqlalchemy import Connection
+
+from webadmin import catalogue, clock, config, db, jobs
+from webadmin.accounts import Actor
+from webadmin.backups import folder as folder_of
+from webadmin.backups import format as format_of
+from webadmin.backups.format import Metadata, Written
+from webadmin.backups.history import Backup, current_folder, remember
+from webadmin.backups.models import BackupFact, Kind, State
+from webadmin.backups.reader import Progress, Silent
+from webadmin.backups.verification import prove
+from webadmin.errors import N_, DomainError, Message, Problem, Unavailable
+
+_EVERY = 500
+_log = logging.getLogger(__name__)
+
+
+def create(
+    actor: Actor,
+    *,
+    reason: Kind | str = Kind.MANUAL,
+    note: str | None = None,
+    progress: Progress | None = None,
+) -> Backup:
+    """Make a verified backup of the whole catalogue now.
+
+    A run that fails is kept in the history. Raises Busy when the folder is in use, DiskFull, FolderReadOnly,
+    NotProved, the errors of `webadmin.db`.
+    """
+    folder = current_folder()
+    with folder_of.hold(folder, who=actor.name, what=N_("backup")):
+        return create_locked(actor, reason=Kind(reason), note=note, progress=progress)
+
+
+def create_locked(
+    actor: Actor,
+    *,
+    reason: Kind,
+    note: str | None = None,
+    local_day: str | None = None,
+    is_late: bool = False,
+    progress: Progress | None = None,
+) -> Backup:
+    """The same for a caller that holds the folder's lock."""
+    progress = progress or Silent()
+    now = clock.now()
+    folder_of.clean_temporary(current_folder())
+    try:
+        fact = _make(actor, reason, now, local_day, progress)
+    except (DomainError, OSError) as error:
+        _remember_failure(actor, reason, now, local_day, error)
+        raise
+    fact.note, fact.is_late = note, is_late
+    return remember(fact)
+
+
+def _make(actor: Actor, kind: Kind, now: datetime, local_day: str | None, progress: Progress) -> BackupFact:
+    folder, local = current_folder(), now.astimezone(config.current().timezone)
+    with folder_of.temporary(folder) as (file, path):
+        metadata, written = _write(file, kind, actor, now, local_day or local.date().isoformat(), progress)
+        progress.update("verifying", 0, written.count)
+        proof = prove(file, expected=written.records_sha256, progress=_Renamed(progress))
+        if proof.document.sha256 != written.sha256 or proof.document.count != written.count:
+            raise Unavailable(N_("The backup read back differs from what was written; it was thrown away."))
+        progress.check_cancelled()
+        name = folder_of.publish(folder, file, path, local)
+        changed_at = (folder / name).stat().st_mtime_ns
+    return BackupFact(
+        name=name,
+        kind=kind,
+        state=State.VERIFIED,
+        has_file=True,
+        is_ours=True,
+        made_at=metadata.timestamp,
+        local_day=metadata.local_day,
+        actor=actor.name,
+        record_count=written.count,
+        counts=json.dumps(metadata.counts),
+        size_bytes=written.size_bytes,
+        changed_at=changed_at,
+        sha256=written.sha256,
+        verified_at=clock.now_text(),
+        rebuild_seconds=proof.seconds,
+    )
+
+
+class _Renamed:
+    """Reading back is told as «verifying»."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    def update(self, _phase: str, done: int = 0, total: int | None = None) -> None:
+        self._progress.update("verifying", done, total)
+
+    def check_cancelled(self) -> None:
+        self._progress.check_cancelled()
+
+
+def _write(
+    file: BinaryIO, kind: Kind, actor: Actor, now: datetime, local_day: str, progress: Progress
+) -> tuple[Metadata, Written]:
+    """Stream one state of the catalogue into a file. The read transaction ends with it."""
+    with db.reading() as connection:
+        counts = _counts(connection)
+        metadata = Metadata(
+            timestamp=clock.to_text(now),
+            record_count=sum(counts.values()),
+            kind=kind,
+            local_day=local_day,
+            actor=actor.name,
+            counts=counts,
+        )
+        written = format_of.write(file, metadata, _lines(connection, metadata.record_count, progress))
+    file.flush()
+    if written.count != metadata.record_count:
+        raise Unavailable(N_("The number of records changed while they were read; the backup was thrown away."))
+    return metadata, written
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    rows = connection.exec_driver_sql("SELECT status, COUNT(*) FROM assistants GROUP BY status").all()
+    return dict.fromkeys(catalogue.STATUSES, 0) | {str(status): count for status, count in rows}
+
+
+def _lines(connection: Connection, total: int, progress: Progress) -> Iterator[bytes]:
+    problems: list[Problem] = []
+    for index, record in enumerate(catalogue.iter_records(connection)):
+        if index % _EVERY == 0:
+            progress.update("writing", index, total)
+            progress.check_cancelled()
+        yield catalogue.encode(record, problems)
+
+
+def _remember_failure(actor: Actor, kind: Kind, now: datetime, local_day: str | None, error: Exception) -> None:
+    message = Message(N_("The system said: %(error)s."), {"error": str(error)})
+    if isinstance(error, DomainError):
+        message = error.message
+    _log.error("the %s backup failed: %s", kind, message)
+    remember(
+        BackupFact(
+            name=f"failed_{now:%Y%m%d_%H%M%S_%f}",
+            kind=kind,
+            state=State.FAILED,
+            has_file=False,
+            is_ours=True,
+            made_at=clock.to_text(now),
+            local_day=local_day,
+            actor=actor.name,
+            error=json.dumps({"template": message.template, "params": message.params}, default=str),
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """A document that lies in an unnamed file, ready to be sent from its start; close `file` when done."""
+
+    file: BinaryIO
+    name: str
+    size_bytes: int
+    count: int
+
+
+def export(actor: Actor) -> Export:
+    """Write the whole catalogue as a layout A document into an unnamed temporary file.
+
+    The read transaction is over before this returns. Raises DiskFull and the errors of `webadmin.db`.
+    """
+    now = clock.now()
+    local = now.astimezone(config.current().timezone)
+    jobs.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+    file: BinaryIO
+    with folder_of.translated_errors():
+        file = tempfile.TemporaryFile(dir=jobs.folder())  # noqa: SIM115  # the caller closes it
+        try:
+            _, written = _write(file, Kind.MANUAL, actor, now, local.date().isoformat(), Silent())
+            file.seek(0)
+        except BaseException:
+            file.close()
+            raise
+    return Export(file, folder_of.name_at(local), written.size_bytes, written.count)

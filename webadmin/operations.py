@@ -1,0 +1,130 @@
+"""Major operations: a safety backup first, then the act, and neither without the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webadmin import backups, catalogue, db
+from webadmin.accounts import Actor
+from webadmin.backups import Counts, Mode, Plan, Progress, Staged
+from webadmin.errors import N_, DomainError, Invalid, Message, Problem, Unavailable
+
+
+class SafetyBackupFailed(Unavailable):
+    """The safety backup could not be made, so nothing was changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportResult:
+    """What an import did: `safety_backup` is None when nothing was to change."""
+
+    plan: Plan
+    counts: Counts
+    safety_backup: str | None
+    errors: list[Problem]
+    warnings: list[Problem]
+
+
+def check_import(
+    staged: Staged,
+    plan: Plan | None = None,
+    *,
+    skip_bad: bool = False,
+    accept_altered: bool = False,
+    confirm_delete_all: bool = False,
+) -> None:
+    """Raise unless the file may be applied: altered only when that is accepted, bad records only when skipped.
+
+    Raises InvalidBackup (altered), Invalid (bad records; an empty file that would replace a catalogue).
+    """
+    if staged.is_altered and not accept_altered:
+        template = N_("This file was changed after it was made: its checksum is wrong.")
+        raise backups.InvalidBackup(
+            template,
+            problems=[Problem(Message(template), field="integrity")],
+            hint=N_("Use another file, or say that the altered one is to be taken (acceptAltered)."),
+        )
+    if staged.problem_count and not skip_bad:
+        raise Invalid(
+            N_("%(count)d records of the file cannot be read. Nothing was changed."),
+            problems=staged.problems,
+            hint=N_("Mend the file, or leave these records out (onError=skip)."),
+            count=staged.problem_count,
+        )
+    empties = plan is not None and plan.counts.deleted and not staged.good_count
+    if empties and plan is not None and not confirm_delete_all:
+        template = N_("The file is empty: replacing would delete all %(count)d assistants.")
+        raise Invalid(
+            template,
+            problems=[Problem(Message(template, {"count": plan.counts.deleted}), field="confirmDeleteAll")],
+            hint=N_("Confirm that everything is to be deleted, or choose another file."),
+            count=plan.counts.deleted,
+        )
+
+
+def apply_import(
+    actor: Actor,
+    staged: Staged,
+    *,
+    mode: Mode,
+    source_name: str,
+    fingerprint: str | None = None,
+    skip_bad: bool = False,
+    accept_altered: bool = False,
+    confirm_delete_all: bool = False,
+    job_id: str | None = None,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Make the safety backup, then apply a staged file in one transaction; write nothing when nothing would change.
+
+    `fingerprint` is that of the plan that was shown. Raises what `check_import` raises, Busy, PlanChanged,
+    SafetyBackupFailed, the errors of `webadmin.db`, and lets jobs.Cancelled pass; nothing is changed then.
+    """
+    check_import(staged, skip_bad=skip_bad, accept_altered=accept_altered)
+    with backups.hold(actor, N_("import")):
+        plan = backups.make_plan(staged, mode, progress=progress)
+        if fingerprint is not None and plan.fingerprint != fingerprint:
+            raise backups.PlanChanged
+        check_import(
+            staged, plan, skip_bad=skip_bad, accept_altered=accept_altered, confirm_delete_all=confirm_delete_all
+        )
+        if not plan.counts.changes:
+            return ImportResult(plan, plan.counts, None, staged.problems, staged.warnings)
+        safety = _safety_backup(actor, N_("before an import"), progress)
+        with db.transaction() as session:
+            counts = backups.apply_plan(
+                session,
+                actor,
+                staged,
+                plan,
+                source_name=source_name,
+                safety_backup=safety,
+                job_id=job_id,
+                progress=progress,
+            )
+    return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
+
+
+def delete_assistants(actor: Actor, ids: Sequence[str]) -> int:
+    """Move assistants to the trash after a safety backup, in one transaction. Returns how many that were.
+
+    Raises NotFound, Busy, SafetyBackupFailed and the errors of `webadmin.db`; nothing is changed then.
+    """
+    with backups.hold(actor, N_("deletion")):
+        _safety_backup(actor, N_("before a deletion"), None)
+        with db.transaction() as session:
+            for assistant_id in ids:
+                catalogue.remove(session, actor, assistant_id)
+    return len(ids)
+
+
+def _safety_backup(actor: Actor, note: str, progress: Progress | None) -> str:
+    try:
+        return backups.create_locked(actor, reason=backups.Kind.SAFETY, note=note, progress=progress).name
+    except (DomainError, OSError) as error:
+        raise SafetyBackupFailed(
+            N_("The safety backup could not be made, so nothing was changed. %(reason)s"),
+            hint=N_("Mend the cause, then repeat."),
+            reason=str(error),
+        ) from error
