@@ -8,10 +8,9 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel
 
-from webadmin import accounts, config, jobs, observability, runtime, security, web
-from webadmin.catalogue import adopt
+from webadmin import accounts, config, jobs, observability, runtime, security, upgrade, web
 from webadmin.config import Config
-from webadmin.db import db, engine_options, migrate, prepare, transaction, writing
+from webadmin.db import db, engine_options, prepare, transaction
 from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
 from webadmin.web import prefs
@@ -47,8 +46,9 @@ def create_app(values: Config | None = None) -> Flask:
         security.init_app(app)
         _speak_languages(app, values)
         web.init_app(app)
-        with transaction() as session:
-            accounts.create_from_settings(session)
+        if values.admin_username:
+            with transaction() as session:
+                accounts.create_from_settings(session)
     return app
 
 
@@ -60,14 +60,11 @@ def _install_providers() -> None:
 
 
 def _open_database(app: Flask, values: Config) -> None:
-    values.database_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{values.database_path}"
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values.db_timeout)
     db.init_app(app)
     prepare(db.engine)
-    with writing(db.engine) as connection:
-        migrate(connection)
-        adopt(connection)
+    upgrade.open_database()
 
 
 def _log_requests(app: Flask) -> None:
