@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
-from webadmin import db, upgrade
+from webadmin import db, runtime, upgrade
 from webadmin.config import Config
+from webadmin.runtime import Runtime
 
 _KILLS = '''
 import hashlib, os, signal, sqlite3, sys
@@ -110,8 +111,10 @@ def test_a_kill_after_any_statement_leaves_the_old_schema_or_the_new_one(earlier
 
 
 @pytest.fixture
-def bare_app(settings: Config) -> Flask:
+def bare_app(settings: Config, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """An application whose database is not opened yet."""
+    own = Runtime(settings.database_path.with_name("runtime.db"))
+    monkeypatch.setattr(runtime, "_provider", lambda: own)
     app = Flask("upgrade")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.database_path}"
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = db.engine_options(500)
