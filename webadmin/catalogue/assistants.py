@@ -198,6 +198,18 @@ def _write(session: Session, actor: Actor, before: Record | None, after: Record,
     write_records(session.connection(), actor, [Change(before, after)], source=source)
 
 
+def find_version(session: Session, assistant_id: str, version: int) -> Record | None:
+    """The newest state of an assistant that had this version, None when history has none."""
+    found = (
+        select(Revision.record)
+        .where(Revision.assistant_id == assistant_id, Revision.version == version, ~Revision.is_deletion)
+        .order_by(Revision.number.desc())
+        .limit(1)
+    )
+    text = session.execute(found).scalar()
+    return changes.stored(text) if text is not None else None
+
+
 def list_revisions(session: Session, assistant_id: str, *, most: int = 20) -> list[RevisionEntry]:
     """The newest revisions of an assistant, newest first."""
     found = session.execute(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webadmin.web import auth, errors, filters, health, prefs, settings, shell
+from webadmin.web import assistants, auth, errors, filters, health, prefs, settings, shell
 
-BLUEPRINTS = (auth.bp, health.bp, prefs.bp, settings.bp)
+BLUEPRINTS = (assistants.bp, auth.bp, health.bp, prefs.bp, settings.bp)
 
 
 def init_app(app: Flask) -> None:

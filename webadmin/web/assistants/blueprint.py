@@ -1,0 +1,38 @@
+"""The blueprint that the catalogue's views register on, and what they share."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request
+from sqlalchemy.orm import Session
+
+from webadmin import catalogue, security
+from webadmin.db import DatabaseLocked, db, transaction
+
+bp = Blueprint("assistants", __name__)
+
+
+@bp.app_template_global("id_part")
+def encode_id(assistant_id: str) -> str:
+    """The id as the last part of an address."""
+    return catalogue.encode_id(assistant_id)
+
+
+def reading() -> Session:
+    """A session to read with, after what other programs did has become history.
+
+    Where the lock is held elsewhere the history is shown as far as it is known: reading must not wait for a writer.
+    """
+    session = db.session()
+    if catalogue.are_pending(session):
+        try:
+            with transaction() as writer:
+                catalogue.absorb(writer)
+        except DatabaseLocked:
+            session.rollback()
+    return session
+
+
+def way_back(default: str) -> str:
+    """Where a form leads back to: the page of this site that it was opened from, else `default`."""
+    target = request.values.get("back")
+    return security.safe_next(target) if target else default

@@ -1,0 +1,79 @@
+"""Deleting: a question with its numbers, then the trash, then Undo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+
+from webadmin import catalogue, operations
+from webadmin.catalogue import Record
+from webadmin.db import db, transaction, translated_errors
+from webadmin.errors import StaleVersion
+from webadmin.security import current_actor
+from webadmin.web.assistants.blueprint import bp, reading, way_back
+from webadmin.web.htmx import page, redirect
+
+
+@bp.get("/assistants/delete/<path:key>")
+def confirm_delete(key: str) -> ResponseReturnValue:
+    """Ask before one assistant goes to the trash."""
+    with translated_errors():
+        return _question(catalogue.get(reading(), catalogue.decode_id(key)))
+
+
+@bp.post("/assistants/delete/<path:key>")
+def delete(key: str) -> ResponseReturnValue:
+    """Move one assistant to the trash; one that changed since the question was asked is asked about again."""
+    assistant_id = catalogue.decode_id(key)
+    try:
+        with transaction() as session:
+            version = request.form.get("version", type=int)
+            record = catalogue.remove(session, current_actor(), assistant_id, version=version)
+    except StaleVersion:
+        with translated_errors():
+            return _question(catalogue.get(reading(), assistant_id), has_changed=True)
+    return redirect(
+        way_back(url_for("assistants.list")),
+        toast=gettext("Deleted “%(title)s”.", title=record.title),
+        undo_url=_undo_url([assistant_id]),
+    )
+
+
+@bp.post("/assistants/delete")
+def delete_selected() -> ResponseReturnValue:
+    """Ask how many are to go; with the answer, move them to the trash after a safety backup, in one transaction."""
+    ids = list(dict.fromkeys(request.form.getlist("id")))
+    back = way_back(url_for("assistants.list"))
+    with translated_errors():
+        session = reading()
+        records = [record for each in ids if (record := catalogue.find_record(session, each)) is not None]
+    if not records:
+        return redirect(back, toast=gettext("Nothing was selected."), kind="info")
+    if not request.form.get("confirmed"):
+        return page("assistants/delete_selected.html", "assistants/_delete_selected.html", records=records, back=back)
+    deleted = [str(record.id) for record in records]
+    operations.delete_assistants(current_actor(), deleted)
+    text = ngettext("Deleted %(num)d assistant.", "Deleted %(num)d assistants.", len(deleted))
+    return redirect(back, toast=text, undo_url=_undo_url(deleted))
+
+
+def _question(record: Record, *, has_changed: bool = False) -> ResponseReturnValue:
+    return page(
+        "assistants/delete.html",
+        "assistants/_delete.html",
+        status=409 if has_changed else 200,
+        record=record,
+        has_changed=has_changed,
+        back=way_back(url_for("assistants.list")),
+        days=catalogue.KEPT_FOR.days,
+    )
+
+
+def _undo_url(ids: Sequence[str]) -> str:
+    with translated_errors():
+        session = db.session()
+        entries = [catalogue.newest_in_trash(session, each) for each in ids]
+    return url_for("assistants.undo_delete", number=[entry.number for entry in entries if entry])

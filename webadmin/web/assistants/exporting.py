@@ -1,0 +1,51 @@
+"""Taking assistants out: one or some as a JSON file, or a prompt as plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from flask import Response, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from webadmin import catalogue
+from webadmin.catalogue import Record
+from webadmin.db import db, translated_errors
+from webadmin.web.assistants.blueprint import bp, way_back
+from webadmin.web.htmx import redirect
+
+
+@bp.get("/assistants/prompt/<path:key>")
+def prompt(key: str) -> ResponseReturnValue:
+    """The system prompt as plain text, for the copy buttons and for people without scripts."""
+    with translated_errors():
+        record = catalogue.get(db.session(), catalogue.decode_id(key))
+    return Response(record.prompt, mimetype="text/plain")
+
+
+@bp.get("/assistants/export/<path:key>")
+def export_one(key: str) -> ResponseReturnValue:
+    """One assistant as a JSON file that the import takes."""
+    with translated_errors():
+        record = catalogue.get(db.session(), catalogue.decode_id(key))
+    return _document([record], f"assistant_{catalogue.encode_id(str(record.id)).lstrip('~')[:80]}.json")
+
+
+@bp.post("/assistants/export")
+def export_selected() -> ResponseReturnValue:
+    """The selected assistants as a JSON file that the import takes; those deleted meanwhile are left out."""
+    with translated_errors():
+        session = db.session()
+        found = [catalogue.find_record(session, assistant_id) for assistant_id in request.form.getlist("id")]
+    records = [record for record in found if record is not None]
+    if not records:
+        return redirect(way_back(url_for("assistants.list")), toast=gettext("Nothing was selected."), kind="info")
+    return _document(records, "assistants_selected.json")
+
+
+def _document(records: Iterable[Record], filename: str) -> Response:
+    """A bare array of canonical records: the shortest document that every reader of backups accepts."""
+    body = b"[\n" + b",\n".join(catalogue.encode(record) for record in records) + b"\n]\n"
+    response = Response(body, mimetype="application/json")
+    response.headers["Content-Disposition"] = f'attachment; filename="{filename}"'
+    return response
