@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TypeVar
 
+from flask import Flask
+
+from webadmin import accounts
 from webadmin.app import create_app
 from webadmin.config import Config, ConfigError
+from webadmin.db import db
 from webadmin.errors import DomainError
+from webadmin.scheduler import Scheduler
 from webadmin.server import ListenError, serve
 
 Result = TypeVar("Result")
@@ -30,10 +36,24 @@ def _or_exit(start: Callable[[], Result]) -> Result:
 
 def _serve() -> None:
     config = Config.load()
-    serve(lambda: create_app(config), config)
+
+    def build() -> Flask:
+        made = create_app(config)
+        Scheduler(made).start()
+        with made.app_context():
+            code = accounts.setup_code(db.session())
+        if code:
+            # To the terminal alone: whoever reads a log file must not be able to claim the site.
+            print(f"Setup code: {code} (open /setup to create the first account)", flush=True)
+        return made
+
+    serve(build, config)
 
 
 if __name__ == "__main__":
     _or_exit(_serve)
 else:
     app = _or_exit(create_app)
+    if "FLASK_RUN_FROM_CLI" not in os.environ:
+        # Some other WSGI server imports this: its processes run the scheduled tasks, one of them at a time.
+        Scheduler(app).start()

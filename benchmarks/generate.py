@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-_WORDS = (
+_WORDS = (  # noqa: SIM905 (a text is read more easily than forty quoted words)
     "You are a careful assistant who reads the question twice answers in short sentences and names the source of each "
     "claim 产品 经理 分析 数据 提示词 翻译 代码 审查 测试 报告 总结 步骤 清单 用户 需求"
 ).split()

@@ -12,7 +12,7 @@ from itertools import islice
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
-from webadmin.accounts.actor import OTHER_PROGRAM
+from webadmin.accounts import OTHER_PROGRAM
 from webadmin.catalogue import rows
 from webadmin.catalogue.models import Assistant, Revision
 from webadmin.catalogue.models import Change as LoggedChange
