@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 
 import msgspec
@@ -80,12 +80,20 @@ _COUNTED = {
 
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
-    """One record of the plan, for showing: the names of the fields that differ where it is an update."""
+    """One record of the plan, for showing: the names of the fields that differ where it is an update.
+
+    Version and time of the last edit on both sides; None on the side that does not hold the record.
+    """
 
     action: Action
     id: str
     title: str
+    emoji: str = ""
     fields: tuple[str, ...] = ()
+    version_here: int | None = None
+    edited_here: str | None = None
+    version_in_file: int | None = None
+    edited_in_file: str | None = None
 
 
 @dataclass(slots=True)
@@ -96,6 +104,15 @@ class Plan:
     fingerprint: str
     counts: Counts = field(default_factory=Counts)
     sample: list[PlannedChange] = field(default_factory=list)
+
+    def in_mode(self, mode: Mode) -> Plan:
+        """What the file of a `merge` plan would do in another mode, without comparing again."""
+        counts = replace(self.counts)
+        if mode is Mode.SKIP:
+            counts.skipped, counts.updated, counts.unchanged = counts.updated + counts.unchanged, 0, 0
+        elif mode is Mode.REPLACE:
+            counts.deleted, counts.only_here = counts.only_here, 0
+        return Plan(mode, _fingerprint(mode, self.fingerprint.rpartition("-")[2]), counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +125,36 @@ class _Pair:
     after: Record | None = None
 
 
-def make_plan(staged: Staged, mode: Mode, *, progress: Progress | None = None) -> Plan:
-    """Compare a staged file with the catalogue as it is now. Writes nothing."""
+def make_plan(
+    staged: Staged,
+    mode: Mode,
+    *,
+    progress: Progress | None = None,
+    tell: Callable[[PlannedChange], None] | None = None,
+) -> Plan:
+    """Compare a staged file with the catalogue as it is now. Writes nothing.
+
+    `tell` is called, in the order of ids, for every record that is not the same on both sides.
+    """
     progress = progress or Silent()
     plan = Plan(mode, "")
-    mark = hashlib.sha256(mode.encode())
+    mark = hashlib.sha256()
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
         for number, pair in enumerate(_pairs(mine, theirs, mode)):
             _note(plan.counts, mark, pair)
             if pair.after is not None or pair.action is Action.DELETE:
                 _show(plan, pair)
+            if tell is not None and pair.action not in (Action.UNCHANGED, Action.SKIP):
+                tell(_shown(pair))
             if number % _EVERY == 0:
                 progress.update("comparing", number, staged.good_count)
                 progress.check_cancelled()
-    plan.fingerprint = mark.hexdigest()
+    plan.fingerprint = _fingerprint(mode, mark.hexdigest())
     return plan
+
+
+def _fingerprint(mode: Mode, content: str) -> str:
+    return f"{mode}-{content}"
 
 
 def apply_plan(
@@ -143,7 +175,7 @@ def apply_plan(
     """
     progress = progress or Silent()
     catalogue.absorb(session)
-    counts, mark = Counts(), hashlib.sha256(plan.mode.encode())
+    counts, mark = Counts(), hashlib.sha256()
     # The lock is held, so another connection sees what this one would, and is not disturbed by what is written.
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
 
@@ -157,7 +189,7 @@ def apply_plan(
                     yield Change(pair.mine, pair.after)
 
         catalogue.write_records(session.connection(), actor, changes(), source="import")
-    if mark.hexdigest() != plan.fingerprint:
+    if _fingerprint(plan.mode, mark.hexdigest()) != plan.fingerprint:
         raise PlanChanged
     progress.check_cancelled()
     session.add(_run(actor, staged, plan, counts, source_name, safety_backup, job_id))
@@ -236,11 +268,26 @@ def _note(counts: Counts, mark: hashlib._Hash, pair: _Pair) -> None:
 
 
 def _show(plan: Plan, pair: _Pair) -> None:
-    if len(plan.sample) >= _SAMPLE:
-        return
-    fields: tuple[str, ...] = ()
-    if pair.mine and pair.theirs:
-        fields = tuple(catalogue.changed_fields(pair.mine, pair.theirs))
-    shown = pair.theirs or pair.mine
-    if shown is not None:
-        plan.sample.append(PlannedChange(pair.action, shown.id or "", shown.title, fields))
+    if len(plan.sample) < _SAMPLE:
+        plan.sample.append(_shown(pair))
+
+
+def _shown(pair: _Pair) -> PlannedChange:
+    mine, theirs = pair.mine, pair.theirs
+    known = theirs or mine
+    assert known is not None
+    return PlannedChange(
+        action=pair.action,
+        id=known.id or "",
+        title=known.title,
+        emoji=known.emoji,
+        fields=tuple(catalogue.changed_fields(mine, theirs)) if mine and theirs else (),
+        version_here=mine.version if mine else None,
+        edited_here=_edited(mine),
+        version_in_file=theirs.version if theirs else None,
+        edited_in_file=_edited(theirs),
+    )
+
+
+def _edited(record: Record | None) -> str | None:
+    return (record.updated_at or record.created_at) if record else None
