@@ -20,7 +20,8 @@ const syncDialog = () => {
     $('[autofocus], [data-focus], h1, h2', dlg)?.focus();
   }
 };
-dlg.addEventListener('close', () => { dlg.replaceChildren(); opener?.focus(); });
+// The event comes later than the closing: by then the dialog may hold the next page.
+dlg.addEventListener('close', () => { if (!dlg.open) { dlg.replaceChildren(); opener?.focus(); } });
 onClick('[data-template]', el => { dlg.replaceChildren($('#' + el.dataset.template).content.cloneNode(true)); syncDialog(); });
 onClick('#dlg [data-close]', (el, e) => { e.preventDefault(); dlg.close(); });
 
