@@ -163,6 +163,9 @@ class _Raws(dict[str, bytes]):
             raise NotReadable(N_("This is not valid JSON: %(reason)s."), reason=str(error)) from None
 
 
+NUL = N_("The text holds the character NUL, which is not allowed.")
+
+
 def unusable(values: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     """The keys whose value, at any depth, holds a number or text that is refused, each with the reason."""
     found = {}
@@ -187,7 +190,7 @@ def _reason(value: Any) -> tuple[str, dict[str, Any]] | None:
 
 def _bad_text(text: str) -> tuple[str, dict[str, Any]] | None:
     if "\0" in text:
-        return N_("The text holds the character NUL, which is not allowed."), {}
+        return NUL, {}
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -81,14 +84,31 @@ def stage(data: Config, tmp_path: Path) -> Iterator[Callable[[Any], backups.Stag
         backups.remove_scratch(scratch)
 
 
-def lines() -> list[bytes]:
-    """The record lines of an export of the catalogue as it is now."""
+def exported() -> bytes:
+    """An export of the catalogue as it is now."""
     made = backups.export(ADA)
     with made.file as file:
-        return file.read().splitlines(keepends=True)[1:-1]
+        return file.read()
+
+
+def lines() -> list[bytes]:
+    """The lines of an export from the list of records on, without integrity."""
+    return exported().splitlines(keepends=True)[1:-1]
 
 
 def stored() -> dict[str, Record]:
     """The catalogue as it is now."""
     with db.reading() as connection:
         return {str(record.id): record for record in catalogue.iter_records(connection)}
+
+
+@contextmanager
+def full_disk(largest: int) -> Iterator[None]:
+    """No file may grow beyond so many bytes: the system then refuses the write."""
+    before, old = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (largest, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, old)

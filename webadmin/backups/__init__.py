@@ -42,7 +42,7 @@ from webadmin.backups.restore import (
 )
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
-from webadmin.backups.verification import NotProved
+from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export
 
 __all__ = [
@@ -71,6 +71,7 @@ __all__ = [
     "PlanChanged",
     "PlannedChange",
     "Progress",
+    "Proof",
     "PruneResult",
     "Reason",
     "RestoreRun",
@@ -96,6 +97,7 @@ __all__ = [
     "next_runs",
     "open_backup",
     "pin",
+    "prove",
     "prune",
     "receive",
     "remove_scratch",

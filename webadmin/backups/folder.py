@@ -94,7 +94,10 @@ def translated_errors() -> Iterator[None]:
 def prepare(folder: Path) -> None:
     """Make the folder, mode 0700, when it is not there. Raises FolderReadOnly."""
     with translated_errors():
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except (FileExistsError, NotADirectoryError):
+            raise FolderReadOnly from None
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from webadmin.errors import Message, Unavailable
 MADE_HERE = frozenset({Kind.SCHEDULED, Kind.MANUAL, Kind.SAFETY})
 # A file that lies here since about its document's time was made here; one that was copied here later was not.
 _MADE_HERE_WITHIN = timedelta(days=1)
+# Failed runs that could not be written down, by folder and name: with a full disk, memory is all there is.
+_unwritten: dict[tuple[Path, str], BackupFact] = {}
 _log = logging.getLogger(__name__)
 
 
@@ -71,6 +73,7 @@ def current_folder() -> Path:
 def list_backups(session: Session) -> list[Backup]:
     """Every backup, newest first by the document's time; what has no readable time comes last."""
     facts = {fact.name: fact for fact in session.scalars(select(BackupFact).where(BackupFact.binned_at.is_(None)))}
+    facts |= {fact.name: fact for fact in _pending()}
     originals = {row.filename: row for row in session.scalars(select(OriginalBackup).order_by(OriginalBackup.id))}
     entries = {entry.name: entry for entry in folder_of.entries(current_folder())}
     found = [from_fact(_refreshed(entry, facts.get(entry.name)), has_file=True) for entry in entries.values()]
@@ -212,13 +215,19 @@ def sync() -> None:
         with db.reading() as connection:
             if not db.has_table(connection, BackupFact.__tablename__):
                 return
-            fresh = list(_outdated(Session(connection)))
+            fresh = [*_outdated(Session(connection)), *_pending()]
         if fresh:
             with db.transaction() as session:
                 for fact in fresh:
                     store(session, fact)
+            for fact in fresh:
+                _unwritten.pop((current_folder(), fact.name), None)
     except Unavailable as error:
         _log.warning("the list of backups could not be brought up to date: %s", error)
+
+
+def _pending() -> list[BackupFact]:
+    return [fact for (folder, _), fact in _unwritten.items() if folder == current_folder()]
 
 
 def _outdated(session: Session) -> Iterator[BackupFact]:
@@ -242,6 +251,8 @@ def remember(fact: BackupFact) -> Backup:
                 number = store(session, fact)
     except Unavailable as error:
         _log.warning("the row of the backup %s follows later: %s", fact.name, error)
+        if not fact.has_file:
+            _unwritten[current_folder(), fact.name] = fact
     return replace(from_fact(fact, has_file=fact.has_file), id=number)
 
 

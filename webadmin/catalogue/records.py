@@ -263,6 +263,9 @@ def _build(span: bytes, found: _Findings, author: str, created_at: str, limits: 
     given = values.get("id")
     found.id = given if isinstance(given, str) else None
     for key, (template, params) in strict.unusable(values).items():
+        if found.is_trusted and template == strict.NUL:
+            found.warning(key, template)
+            continue
         found.problem(key, template, **params)
         values[key] = None
     broken = {problem.field for problem in found.problems if problem.field}
