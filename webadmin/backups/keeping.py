@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
 
@@ -196,8 +196,41 @@ class PruneResult:
 
 def retention_plan(session: Session) -> retention.Plan:
     """What retention would do now, with the reason and the end date of every backup."""
+    return retention.plan(_stored_files(list_backups(session)), _policy(), clock.now())
+
+
+def coming_deletions(found: Iterable[Backup], now: datetime, *, days: int = 7) -> list[tuple[date, list[Backup]]]:
+    """What retention will move to the bin on each of the next days, from today on; days without any are left out.
+
+    Counts on the automatic backups that will have been made until then.
+    """
+    backups = {backup.name: backup for backup in found}
+    files, coming, zone = _stored_files(backups.values()), [], config.current().timezone
+    runs = next_runs(now, days)
+    for ahead in range(days + 1):
+        day = now.astimezone(zone).date() + timedelta(days=ahead)
+        moment = datetime.combine(day, time.min, zone).astimezone(UTC) if ahead else now
+        made = [_coming_file(run) for run in runs if run.due_at <= moment]
+        gone = [decision.name for decision in retention.plan([*files, *made], _policy(), moment).dropped]
+        files = [file for file in files if file.name not in gone]
+        if listed := [backups[name] for name in gone if name in backups]:
+            coming.append((day, listed))
+    return coming
+
+
+def _policy() -> retention.Policy:
     settings = config.current()
-    files = [
+    return retention.Policy(settings.backup_retention_days, settings.backup_max_count)
+
+
+def _coming_file(run: schedule.Run) -> retention.StoredFile:
+    return retention.StoredFile(
+        f"run of {run.day}", run.due_at, is_ours=True, is_safety=False, is_verified=True, is_pinned=False
+    )
+
+
+def _stored_files(found: Iterable[Backup]) -> list[retention.StoredFile]:
+    return [
         retention.StoredFile(
             name=backup.name,
             made_at=backup.made_at,
@@ -206,11 +239,9 @@ def retention_plan(session: Session) -> retention.Plan:
             is_verified=backup.is_verified,
             is_pinned=backup.is_pinned,
         )
-        for backup in list_backups(session)
+        for backup in found
         if backup.has_file
     ]
-    policy = retention.Policy(settings.backup_retention_days, settings.backup_max_count)
-    return retention.plan(files, policy, clock.now())
 
 
 def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
