@@ -43,9 +43,12 @@ on('submit', e => { if (!e.defaultPrevented && e.target.method !== 'dialog') bus
 addEventListener('pageshow', () => $$('button').forEach(idle));
 
 // --- copy, close menus ---
-onClick('[data-copy], [data-copy-from]', async el => {
+onClick('[data-copy], [data-copy-from], [data-copy-url]', async (el, e) => {
   const from = el.dataset.copyFrom && $(el.dataset.copyFrom);
-  await navigator.clipboard.writeText(from ? from.value ?? from.textContent : el.dataset.copy);
+  if (el.href && !navigator.clipboard) return;
+  e.preventDefault();
+  const text = el.href ? fetch(el.href).then(answer => answer.ok ? answer.text() : Promise.reject(location = el.href)) : from ? from.value ?? from.textContent : el.dataset.copy;
+  await navigator.clipboard.writeText(await text);
   say(words.copied);
   const use = $('use', el);
   use?.setAttribute('href', use.getAttribute('href').replace(/#.*/, '#check'));

@@ -28,11 +28,14 @@ const count = field => {
 };
 
 // --- tags: chips over a plain comma field, which stays the one that is sent ---
-const split = text => [...new Set(text.split(/[,，]/).map(tag => tag.trim()).filter(Boolean))];
+const TAG = /\s*(?:"((?:[^"]|"")*)"\s*(?=[,，]|$)|([^,，]*))(?:[,，]|$)/g;
+const split = text => [...new Set([...text.matchAll(TAG)].map(([, quoted, plain]) => quoted?.replaceAll('""', '"') ?? plain.trim()).filter(Boolean))];
+const quote = tag => /[,，"]|^\s|\s$/.test(tag) ? `"${tag.replaceAll('"', '""')}"` : tag;
+const join = tags => [...new Set(tags)].map(quote).join(', ');
 const enhanceTags = field => {
   const box = doc.createElement('div'), entry = doc.createElement('input');
   field.tags = () => split(field.value);
-  const put = tags => { setValue(field, tags.join(', ')); entry.focus(); };
+  const put = tags => { setValue(field, join(tags)); entry.focus(); };
   const take = () => { const tags = split(entry.value); entry.value = ''; if (tags.length) put([...field.tags(), ...tags]); };
   const draw = () => {
     $$('.tag', box).forEach(chip => chip.remove());
@@ -60,7 +63,11 @@ const enhanceTags = field => {
   field.addEventListener('input', draw);
   draw();
 };
-onClick('[data-tag]', el => { const field = $('#' + el.parentNode.dataset.suggestions); setValue(field, [...field.tags(), el.dataset.tag].join(', ')); });
+onClick('[data-tag]', el => { const field = $('#' + el.parentNode.dataset.suggestions); setValue(field, join([...field.tags(), el.dataset.tag])); });
+
+// --- a search waits until the input method has written the word ---
+on('input', e => { if (e.isComposing && e.target.matches('[data-composing]')) e.stopPropagation(); }, true);
+on('compositionend', ({target}) => { if (target.matches('[data-composing]')) setValue(target, target.value); });
 
 // --- save bar, and the text kept in this browser under draft:ID (data-draft is ID@VERSION) ---
 const valueOf = field => field.type === 'checkbox' ? field.checked : field.value;
