@@ -84,6 +84,11 @@ def stage(data: Config, tmp_path: Path) -> Iterator[Callable[[Any], backups.Stag
         backups.remove_scratch(scratch)
 
 
+def document(*records: Record) -> bytes:
+    """A file of the flat layout, as another program would write it."""
+    return b'{"count":%d,"assistants":[%s]}' % (len(records), b",".join(map(catalogue.encode, records)))
+
+
 def exported() -> bytes:
     """An export of the catalogue as it is now."""
     made = backups.export(ADA)

@@ -12,20 +12,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from tests.backups.conftest import ADA, exported, full_disk, lines, make_record, stored
+from tests.backups.conftest import ADA, document, exported, full_disk, lines, make_record, stored
 from webadmin import backups, catalogue, clock, db, operations
 from webadmin.backups import Counts, InvalidBackup, Mode, PlanChanged, RestoreRun, Staged
-from webadmin.catalogue import Record, encode
+from webadmin.catalogue import encode
 from webadmin.config import Config
 from webadmin.errors import Invalid
 from webadmin.jobs import Cancelled
 
 Fill = Callable[..., None]
 Stage = Callable[[Any], Staged]
-
-
-def document(*records: Record) -> bytes:
-    return b'{"count":%d,"assistants":[%s]}' % (len(records), b",".join(map(encode, records)))
 
 
 def import_(staged: Staged, mode: Mode = Mode.MERGE, **options: Any) -> operations.ImportResult:
