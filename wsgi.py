@@ -53,7 +53,9 @@ def _serve() -> None:
 if __name__ == "__main__":
     _or_exit(_serve)
 else:
-    app = _or_exit(create_app)
-    if "FLASK_RUN_FROM_CLI" not in os.environ:
+    is_command = "FLASK_RUN_FROM_CLI" in os.environ
+    # `flask doctor` must be able to say what is wrong with a database that cannot be opened.
+    app = _or_exit(lambda: create_app(must_open=not is_command))
+    if not is_command:
         # Some other WSGI server imports this: its processes run the scheduled tasks, one of them at a time.
         Scheduler(app).start()

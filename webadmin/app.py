@@ -8,9 +8,10 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel
 
-from webadmin import accounts, config, jobs, observability, runtime, security, upgrade, web
+from webadmin import accounts, api, cli, config, jobs, observability, runtime, security, upgrade, web
 from webadmin.config import Config
 from webadmin.db import db, engine_options, prepare, transaction
+from webadmin.errors import Unavailable
 from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
 from webadmin.web import prefs
@@ -20,11 +21,13 @@ LANGUAGES = ("en", "zh")
 _FORM_MEMORY_BYTES = 64 * 1024 * 1024
 
 
-def create_app(values: Config | None = None) -> Flask:
+def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask:
     """Build the application.
 
     Args:
         values: the settings; read from environment and `.env.local` if None.
+        must_open: whether a database that cannot be opened is an error. If not, the trouble is kept in
+            `app.extensions["database_trouble"]`, for commands that look into it.
 
     Raises:
         ConfigError: a setting cannot be used.
@@ -41,12 +44,14 @@ def create_app(values: Config | None = None) -> Flask:
     _install_providers()
     observability.set_up(values)
     with app.app_context():
-        _open_database(app, values)
+        _open_database(app, values, must_open=must_open)
         _log_requests(app)
         security.init_app(app)
         _speak_languages(app, values)
         web.init_app(app)
-        if values.admin_username:
+        app.register_blueprint(api.blueprint)
+        cli.register(app)
+        if values.admin_username and "opening" in app.extensions:
             with transaction() as session:
                 accounts.create_from_settings(session)
     return app
@@ -59,12 +64,17 @@ def _install_providers() -> None:
     jobs.use(lambda: current_app._get_current_object().app_context)  # type: ignore[attr-defined]  # noqa: SLF001
 
 
-def _open_database(app: Flask, values: Config) -> None:
+def _open_database(app: Flask, values: Config, *, must_open: bool) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{values.database_path}"
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values.db_timeout)
     db.init_app(app)
     prepare(db.engine)
-    upgrade.open_database()
+    try:
+        app.extensions["opening"] = upgrade.open_database()
+    except Unavailable as error:
+        if must_open:
+            raise
+        app.extensions["database_trouble"] = error
 
 
 def _log_requests(app: Flask) -> None:

@@ -36,6 +36,10 @@ class Problem:
     index: int | None = None
     id: str | None = None
 
+    def as_json(self) -> dict[str, Any]:
+        """The problem as contract 5 shows it."""
+        return {"index": self.index, "id": self.id, "field": self.field, "message": str(self.message)}
+
 
 class DomainError(Exception):
     """Something a person can act on: what happened, and what to do next.
@@ -80,9 +84,7 @@ class Invalid(DomainError):
 
     def details(self) -> Any:
         """The problems as `[{"index", "id", "field", "message"}]`."""
-        return [
-            {"index": p.index, "id": p.id, "field": p.field, "message": str(p.message)} for p in self.problems
-        ] or None
+        return [problem.as_json() for problem in self.problems] or None
 
 
 class Conflict(DomainError):

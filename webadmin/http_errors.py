@@ -100,7 +100,14 @@ def _domain(error: DomainError) -> Failure:
             seconds = error.retry_after_seconds if isinstance(error, Unavailable) else None
             headers = {"Retry-After": str(seconds)} if seconds else {}
             return Failure(status, page_status, error.code, error.message, error.hint, error.details(), headers)
-    return Failure(500, 500, error.code, error.message, error.hint, error.details())
+    status = status_of(error.code)
+    return Failure(status, status, error.code, error.message, error.hint, error.details())
+
+
+def status_of(code: str) -> int:
+    """The status of the API for a code of contract 5."""
+    named = {name: status for status, (name, _) in _HTTP.items()}
+    return {**named, "INVALID_PARAMETER": 400, "CONFLICT": 409, "VERSION_CONFLICT": 409}.get(code, 500)
 
 
 def _http(error: HTTPException, status: int) -> Failure:

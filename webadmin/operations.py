@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, db
 from webadmin.accounts import Actor
 from webadmin.backups import Counts, Mode, Plan, Progress, Staged
 from webadmin.errors import N_, DomainError, Invalid, Message, Problem, Unavailable
+from webadmin.jobs import Job
+
+DIRECT_IMPORT = "direct-import"
+"""The kind of task of an import that is not led by the pages: by the API or the command line."""
 
 
 class SafetyBackupFailed(Unavailable):
@@ -24,6 +34,45 @@ class ImportResult:
     safety_backup: str | None
     errors: list[Problem]
     warnings: list[Problem]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report of contract 5."""
+        return _report(self.counts, self.safety_backup, self.errors, self.warnings)
+
+
+def _report(
+    counts: Counts, safety_backup: str | None, errors: Sequence[Problem] = (), warnings: Sequence[Problem] = ()
+) -> dict[str, Any]:
+    return {
+        "imported": counts.created + counts.updated,
+        "created": counts.created,
+        "updated": counts.updated,
+        "unchanged": counts.unchanged,
+        "deleted": counts.deleted,
+        "skipped": counts.skipped,
+        "errors": [problem.as_json() for problem in errors],
+        "warnings": [problem.as_json() for problem in warnings],
+        "safetyBackup": safety_backup,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """What may be chosen for an import (contract 5)."""
+
+    mode: Mode = Mode.MERGE
+    skip_bad: bool = False
+    accept_altered: bool = False
+    confirm_delete_all: bool = False
+
+    @property
+    def consents(self) -> dict[str, bool]:
+        """What the person who imports has agreed to."""
+        return {
+            "skip_bad": self.skip_bad,
+            "accept_altered": self.accept_altered,
+            "confirm_delete_all": self.confirm_delete_all,
+        }
 
 
 def check_import(
@@ -104,6 +153,53 @@ def apply_import(
                 progress=progress,
             )
     return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
+
+
+def import_file(
+    actor: Actor,
+    file: Path,
+    options: ImportOptions,
+    *,
+    source_name: str,
+    is_dry_run: bool = False,
+    fingerprint: str | None = None,
+    job_id: str | None = None,
+    progress: Progress | None = None,
+) -> ImportResult:
+    """Check a received (plain) file, then import it, or only say what that would do.
+
+    Raises InvalidBackup, what `check_import` and `apply_import` raise; nothing is changed then.
+    """
+    scratch = file.with_suffix(".scratch")
+    try:
+        staged = backups.stage_file(actor, file, scratch, progress=progress)
+        if is_dry_run:
+            check_import(staged, None, **options.consents)
+            plan = backups.make_plan(staged, options.mode, progress=progress)
+            check_import(staged, plan, **options.consents)
+            return ImportResult(plan, plan.counts, None, staged.problems, staged.warnings)
+        return apply_import(
+            actor,
+            staged,
+            mode=options.mode,
+            source_name=source_name,
+            fingerprint=fingerprint,
+            job_id=job_id,
+            progress=progress,
+            **options.consents,
+        )
+    finally:
+        backups.remove_scratch(scratch)
+
+
+def find_import(job: Job) -> dict[str, Any] | None:
+    """The report of an import whose task was killed after its change had been written; None when nothing was.
+
+    The row written in the catalogue's own transaction tells. Raises the errors of `webadmin.db`.
+    """
+    with db.reading() as connection:
+        run = Session(connection).scalar(select(backups.RestoreRun).where(backups.RestoreRun.job_id == job.id))
+        return _report(Counts(**json.loads(run.counts)), run.safety_backup) if run else None
 
 
 def delete_assistants(actor: Actor, ids: Sequence[str]) -> int:

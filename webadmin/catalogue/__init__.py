@@ -18,7 +18,7 @@ from webadmin.catalogue.assistants import (
     set_status,
     update,
 )
-from webadmin.catalogue.changes import absorb, adopt, are_pending, missing_triggers
+from webadmin.catalogue.changes import absorb, adopt, are_pending, first_seen_at, missing_triggers
 from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
 from webadmin.catalogue.oddities import Oddity, find_oddities
@@ -88,6 +88,7 @@ __all__ = [
     "find_oddities",
     "find_record",
     "find_version",
+    "first_seen_at",
     "get",
     "get_trash",
     "insert_records",

@@ -53,6 +53,13 @@ def missing_triggers(connection: Connection) -> list[str]:
     return sorted(set(_TRIGGERS) - set(present))
 
 
+def first_seen_at(connection: Connection) -> str | None:
+    """When this program first saw an assistant; None while the catalogue is empty."""
+    if connection.execute(select(Assistant.id).limit(1)).first() is None:
+        return None
+    return connection.execute(select(Revision.created_at).order_by(Revision.number).limit(1)).scalar()
+
+
 def are_pending(session: Session) -> bool:
     """Whether another program changed something that has no revision yet. One look at a log that is mostly empty."""
     return session.execute(select(LoggedChange.seq).limit(1)).first() is not None

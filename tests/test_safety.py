@@ -1,0 +1,184 @@
+"""Is the data safe? Every state from its facts, their order, and each through its real cause in a data folder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webadmin.errors import Message
+from webadmin.safety import Color, Facts, State, decide
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+BERLIN = ZoneInfo("Europe/Berlin")
+HOUR = timedelta(hours=1)
+GOOD = Facts(
+    now=NOW,
+    is_damaged=False,
+    write_trouble=None,
+    locked_since=None,
+    catalogue_since=NOW - timedelta(days=90),
+    has_backups=True,
+    newest_verified_at=NOW - 7 * HOUR,
+    is_newest_verified=True,
+    has_last_run_failed=False,
+    is_automatic=True,
+    missed_at=None,
+    next_at=datetime(2026, 11, 24, 2, 0, tzinfo=BERLIN),
+    interval=timedelta(days=1),
+    scheduler_seen_at=NOW - timedelta(seconds=20),
+    free_bytes=9_000_000_000,
+    backup_bytes=2_700_000,
+)
+NONE = {"has_backups": False, "newest_verified_at": None, "is_newest_verified": True}
+
+CASES = [
+    ("all is well", {}, State.SAFE, "Backed up 7 h ago", "Verified, next at 02:00"),
+    ("just made", {"newest_verified_at": NOW}, State.SAFE, "Backed up just now", "Verified, next at 02:00"),
+    ("young", {"newest_verified_at": NOW - 0.3 * HOUR}, State.SAFE, "Backed up 18 min ago", "Verified, next at 02:00"),
+    (
+        "damaged",
+        {"is_damaged": True, "write_trouble": Message("The disk is full")},
+        State.DAMAGED,
+        "Database is damaged",
+        "Restore a verified backup",
+    ),
+    (
+        "full disk",
+        {"write_trouble": Message("The disk is full"), **NONE},
+        State.CANNOT_WRITE,
+        "Changes cannot be saved",
+        "The disk is full",
+    ),
+    (
+        "locked",
+        {"locked_since": NOW - timedelta(seconds=30)},
+        State.CANNOT_WRITE,
+        "Changes cannot be saved",
+        "Another program holds the write lock",
+    ),
+    ("locked a moment", {"locked_since": NOW - timedelta(seconds=29)}, State.SAFE, "Backed up 7 h ago", None),
+    (
+        "too old",
+        {"newest_verified_at": NOW - 72 * HOUR, "has_last_run_failed": True},
+        State.NO_GOOD_BACKUP,
+        "No good backup for 3 days",
+        "Back up now",
+    ),
+    ("48 hours", {"newest_verified_at": NOW - 48 * HOUR}, State.SAFE, "Backed up 48 h ago", None),
+    (
+        "twice the interval",
+        {"newest_verified_at": NOW - 72 * HOUR, "interval": timedelta(days=2)},
+        State.SAFE,
+        "Backed up 72 h ago",
+        None,
+    ),
+    (
+        "never, old catalogue",
+        {**NONE, "catalogue_since": NOW - 49 * HOUR},
+        State.NO_GOOD_BACKUP,
+        "No good backup for 2 days",
+        "Back up now",
+    ),
+    ("never, young catalogue", {**NONE, "catalogue_since": NOW - HOUR}, State.NO_BACKUP_YET, "No backup yet", None),
+    ("never, empty", {**NONE, "catalogue_since": None}, State.NO_BACKUP_YET, "No backup yet", "Make the first one"),
+    (
+        "failed",
+        {"has_last_run_failed": True, "newest_verified_at": NOW - 31 * HOUR},
+        State.LAST_FAILED,
+        "Last backup failed",
+        "Good copy: 31 h ago",
+    ),
+    (
+        "failed, none",
+        {**NONE, "catalogue_since": NOW - HOUR, "has_last_run_failed": True},
+        State.LAST_FAILED,
+        "Last backup failed",
+        "No good copy yet",
+    ),
+    (
+        "late",
+        {"missed_at": datetime(2026, 11, 23, 2, 0, tzinfo=BERLIN)},
+        State.LATE,
+        "Backup is late",
+        "Expected 02:00",
+    ),
+    ("soon", {"missed_at": datetime(2026, 11, 23, 4, 0, tzinfo=BERLIN)}, State.SAFE, "Backed up 7 h ago", None),
+    (
+        "silent",
+        {"scheduler_seen_at": NOW - timedelta(minutes=6)},
+        State.LATE,
+        "The scheduler is silent",
+        "Backups are not made by themselves",
+    ),
+    ("never seen", {"scheduler_seen_at": None}, State.LATE, "The scheduler is silent", None),
+    ("unchecked", {"is_newest_verified": False}, State.NOT_VERIFIED, "Newest backup not checked", "Verify it"),
+    (
+        "switched off",
+        {"is_automatic": False, "scheduler_seen_at": None, "next_at": None},
+        State.SWITCHED_OFF,
+        "Automatic backups are off",
+        "Good copy: 7 h ago",
+    ),
+    ("low disk", {"free_bytes": 410_000_000}, State.DISK_NEARLY_FULL, "Disk nearly full", "410 MB left"),
+    (
+        "ten backups",
+        {"free_bytes": 900_000_000, "backup_bytes": 90_000_001},
+        State.DISK_NEARLY_FULL,
+        "Disk nearly full",
+        "900 MB left",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "state", "title", "line"), [c[1:] for c in CASES], ids=[c[0] for c in CASES])
+def test_state_follows_from_its_facts(changes, state, title, line):
+    safety = decide(replace(GOOD, **changes))
+    assert (safety.state, str(safety.title)) == (state, title)
+    assert line is None or str(safety.line) == line
+
+
+RED = {State.DAMAGED, State.CANNOT_WRITE, State.NO_GOOD_BACKUP}
+instants = st.datetimes(datetime(2026, 11, 1), datetime(2026, 12, 1), timezones=st.just(UTC))
+facts = st.builds(
+    Facts,
+    now=st.just(NOW),
+    is_damaged=st.booleans(),
+    write_trouble=st.none() | st.just(Message("The disk is full")),
+    locked_since=st.none() | instants,
+    catalogue_since=st.none() | instants,
+    has_backups=st.booleans(),
+    newest_verified_at=st.none() | instants,
+    is_newest_verified=st.booleans(),
+    has_last_run_failed=st.booleans(),
+    is_automatic=st.booleans(),
+    missed_at=st.none() | instants,
+    next_at=st.none() | instants,
+    interval=st.sampled_from([timedelta(days=1), timedelta(days=7)]),
+    scheduler_seen_at=st.none() | instants,
+    free_bytes=st.none() | st.integers(0, 10**12),
+    backup_bytes=st.integers(0, 10**10),
+)
+
+
+@given(facts)
+def test_green_means_a_good_backup_that_is_young_enough(found):
+    safety = decide(found)
+    assert (safety.color is Color.BAD) == (safety.state in RED)
+    assert (safety.color is Color.OK) == (safety.state is State.SAFE)
+    assert str(safety.title)
+    assert str(safety.line)
+    if safety.state is State.SAFE:
+        assert found.newest_verified_at is not None
+        assert found.now - found.newest_verified_at <= max(timedelta(hours=48), 2 * found.interval)
+
+
+@given(facts, st.sampled_from(["is_damaged", "has_last_run_failed"]))
+def test_another_fault_never_makes_it_look_better(found, fault):
+    order = [Color.BAD, Color.WARN, Color.OK]
+    worse = decide(replace(found, **{fault: True})).color
+    assert order.index(worse) <= order.index(decide(replace(found, **{fault: False})).color)

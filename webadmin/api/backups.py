@@ -1,0 +1,130 @@
+"""Export and import: `GET /api/assistants/backup/export`, `POST /api/assistants/backup/import` (contract 5)."""
+
+from __future__ import annotations
+
+from typing import IO, Any, BinaryIO, cast
+
+from flask import Blueprint, Response, request, send_file
+
+from webadmin import backups, config, jobs, operations
+from webadmin.api import answers
+from webadmin.api.parameters import BOOLEAN, read_options
+from webadmin.backups import Mode
+from webadmin.errors import N_, DomainError, Invalid, Message, Problem
+from webadmin.jobs import Progress
+from webadmin.operations import ImportOptions
+from webadmin.security import current_actor
+
+MULTIPART = "multipart/form-data"
+_DOCUMENTS = frozenset({"application/json", "application/gzip", "application/x-gzip"})
+_ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
+_OPTIONS = {
+    "mode": tuple(Mode),
+    "dryRun": BOOLEAN,
+    "onError": ("abort", "skip"),
+    "confirmDeleteAll": BOOLEAN,
+    "acceptAltered": BOOLEAN,
+}
+
+
+class UnsupportedType(DomainError):
+    """The body is of a type, or packed in a way, that this call does not take."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("This type of content is not accepted here."),
+            hint=N_(
+                "Send multipart/form-data with the field “file”, or the document as application/json, gzip or not."
+            ),
+        )
+
+
+def register(blueprint: Blueprint) -> None:
+    """Put the calls under `/api`, and say what became of an import whose process was killed."""
+    jobs.on_stopped(operations.DIRECT_IMPORT, operations.find_import)
+    blueprint.add_url_rule("/assistants/backup/export", view_func=export_catalogue)
+    blueprint.add_url_rule("/assistants/backup/import", view_func=import_document, methods=["POST"])
+
+
+def export_catalogue() -> Response:
+    """The whole catalogue as a layout A document; it is complete before the first byte leaves."""
+    made = backups.export(current_actor())
+    response = send_file(
+        made.file,
+        mimetype="application/json",
+        as_attachment=True,
+        download_name=made.name,
+        conditional=False,
+        etag=False,
+    )
+    response.content_length = made.size_bytes
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def import_document() -> Response:
+    """Import a backup document, as a task that others can see; answers when it has ended."""
+    _check_type()
+    chosen = read_options(_OPTIONS, request.args, request.form, ignored=("csrf_token",))
+    actor, job_id = current_actor(), jobs.new_id()
+    stream, name = _source()
+    _refuse_when_busy()
+    file = jobs.folder() / f"{job_id}.upload"
+    backups.receive(stream, file, bound=config.current().max_upload_size)
+
+    def work(progress: Progress) -> dict[str, Any]:
+        try:
+            result = operations.import_file(
+                actor,
+                file,
+                ImportOptions(
+                    mode=Mode(chosen.get("mode", Mode.MERGE)),
+                    skip_bad=chosen.get("onError") == "skip",
+                    accept_altered=chosen.get("acceptAltered") == "true",
+                    confirm_delete_all=chosen.get("confirmDeleteAll") == "true",
+                ),
+                source_name=name,
+                is_dry_run=chosen.get("dryRun") == "true",
+                job_id=job_id,
+                progress=progress,
+            )
+        finally:
+            file.unlink(missing_ok=True)
+        return result.as_json()
+
+    title = Message(N_("Import of %(name)s"), {"name": name})
+    return answers.of_job(jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id))
+
+
+def _refuse_when_busy() -> None:
+    # Asked before the file is taken in, so that nobody waits for an answer that is known; asked again by the import.
+    holder = backups.current_holder()
+    if holder is not None:
+        raise backups.Busy(holder)
+
+
+def _check_type() -> None:
+    encoding = request.headers.get("Content-Encoding", "").strip().lower()
+    is_file = request.mimetype in _DOCUMENTS and encoding in _ENCODINGS
+    is_form = request.mimetype == MULTIPART and encoding in ("", "identity")
+    if not is_file and not is_form:
+        raise UnsupportedType
+
+
+def _source() -> tuple[BinaryIO, str]:
+    """The stream of the one file that was sent, and its name. Raises Invalid when there is none, or several."""
+    if request.mimetype != MULTIPART:
+        if not request.content_length:
+            raise _no_file(N_("The body is empty; send the backup document."))
+        return cast("BinaryIO", request.stream), "—"
+    sent = list(request.files.items(multi=True))
+    if len(sent) != 1 or sent[0][0] != "file":
+        raise _no_file(N_("Send one file, in the field “file”."))
+    upload: IO[bytes] = sent[0][1].stream
+    return cast("BinaryIO", upload), sent[0][1].filename or "—"
+
+
+def _no_file(template: str) -> Invalid:
+    return Invalid(template, problems=[Problem(Message(template), field="file")])

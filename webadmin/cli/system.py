@@ -1,0 +1,78 @@
+"""`flask doctor` and `flask db upgrade`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from webadmin import diagnostics
+from webadmin.cli.output import Command, Failed, show_json, tell
+from webadmin.db import SchemaState
+from webadmin.diagnostics import Check, CheckState
+from webadmin.upgrade import Opening
+
+database = AppGroup("db", help="The database file.")
+
+_DONE = {
+    SchemaState.EMPTY: "There was no database: it was made.",
+    SchemaState.EARLIER_SYSTEM: "The earlier system's database was opened in place.",
+    SchemaState.OLD: "The database was upgraded.",
+    SchemaState.CURRENT: "The database has the schema of this version; there was nothing to do.",
+}
+_MARKS = {CheckState.OK: "ok  ", CheckState.WARN: "warn", CheckState.BAD: "BAD "}
+
+
+class DoctorCommand(Command):
+    """Runs even when the database could not be opened: it says why."""
+
+    needs_database = False
+
+
+@click.command("doctor", cls=DoctorCommand)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Check database, backups, disk, scheduler and settings; exit code 1 when one of them is bad."""
+    checks = diagnostics.run_checks()
+    if as_json:
+        show_json([_as_json(check) for check in checks])
+    else:
+        for check in checks:
+            _show(check)
+    bad = [check.code for check in checks if check.state is CheckState.BAD]
+    if bad:
+        raise Failed(f"Bad: {', '.join(bad)}.", "the next step that stands beside each")
+
+
+def _show(check: Check) -> None:
+    tell(f"{_MARKS[check.state]}  {check.code}: {check.fact}")
+    for detail in check.details:
+        tell(f"        {detail}")
+    if check.next_step:
+        tell(f"      → {check.next_step}")
+
+
+def _as_json(check: Check) -> dict[str, Any]:
+    return {
+        "code": check.code,
+        "name": str(check.name),
+        "state": check.state,
+        "fact": str(check.fact),
+        "nextStep": str(check.next_step) if check.next_step else None,
+        "details": [str(detail) for detail in check.details],
+    }
+
+
+@database.command("upgrade", cls=Command)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def upgrade(as_json: bool) -> None:
+    """Bring the database to this version's schema, as each start does, and say what was done."""
+    opening: Opening = current_app.extensions["opening"]
+    if as_json:
+        show_json({"found": opening.found, "snapshot": opening.snapshot, "safetyBackup": opening.safety_backup})
+        return
+    tell(_DONE[opening.found])
+    if opening.snapshot:
+        tell(f"Copies made before: snapshot {opening.snapshot}, safety backup {opening.safety_backup}")

@@ -1,0 +1,192 @@
+"""What runs by itself: the daily backup and the housekeeping, in one process of however many there are.
+
+Every server process has the tasks, in memory; an operating-system lock decides which one acts, and another takes over
+when its holder dies. APScheduler only wakes the tasks up: whether today's backup is due is decided by the folder, each
+time anew (`backups.run_scheduled`), so a missed wake-up, downtime or a changed clock loses nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from filelock import FileLock, Timeout
+from flask import Flask
+from flask_apscheduler import APScheduler
+
+from webadmin import backups, catalogue, clock, config, jobs, runtime
+from webadmin.accounts import SCHEDULER
+from webadmin.db import DatabaseLocked, transaction
+from webadmin.errors import DomainError
+
+# Twice a minute: a backup starts within a minute of its time, and a lock held too long shows by the second look.
+INTERVAL_SECONDS = 30
+LOCK_FILE = ".scheduler.lock"
+# APScheduler drops a wake-up that comes later than this, by default one of a second ago.
+_GRACE_SECONDS = 366 * 86400
+_BACK_OFF = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
+_LEFT_OVER_AFTER = timedelta(hours=48)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class BackOff:
+    """When a run that failed is tried again: after 5, 15, then each 60 minutes."""
+
+    failures: int = 0
+    not_before: datetime | None = None
+
+    def allows(self, now: datetime) -> bool:
+        """Whether a run may be tried."""
+        # A clock that was put back must not hold a run off for longer than the longest pause.
+        return self.not_before is None or not timedelta(0) < self.not_before - now <= _BACK_OFF[-1]
+
+    def note_failure(self, now: datetime) -> None:
+        """A run failed at `now`."""
+        self.not_before = now + _BACK_OFF[min(self.failures, len(_BACK_OFF) - 1)]
+        self.failures += 1
+
+    def note_success(self) -> None:
+        """A run went well, or there was nothing to do."""
+        self.failures, self.not_before = 0, None
+
+
+class Scheduler:
+    """The scheduled tasks of one server process; whether they act is decided by the lock, at each wake-up again."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._started_at = clock.now_text()
+        self._back_off = BackOff()
+        self._day_done: date | None = None
+        # One thread takes the lock, another releases it.
+        path = app.extensions["config"].database_path.parent / LOCK_FILE
+        self._lock = FileLock(path, mode=0o600, thread_local=False)
+        self._mutex = threading.Lock()
+        self._wakeups = APScheduler()
+
+    def start(self) -> None:
+        """Wake the tasks up at once, and then twice a minute."""
+        self._app.config["SCHEDULER_API_ENABLED"] = False
+        self._app.config["SCHEDULER_TIMEZONE"] = UTC
+        self._app.config["SCHEDULER_JOB_DEFAULTS"] = {
+            "coalesce": True,
+            "max_instances": 1,
+            "misfire_grace_time": _GRACE_SECONDS,
+        }
+        self._wakeups.init_app(self._app)
+        tasks = (self.beat, self.back_up, self.absorb, self.keep_house)
+        for task in tasks:
+            self._wakeups.add_job(
+                task.__name__,
+                self._if_leading(task),
+                trigger="interval",
+                seconds=INTERVAL_SECONDS,
+                next_run_time=datetime.now(UTC),
+            )
+        self._wakeups.start()
+
+    def stop(self) -> None:
+        """End after the tasks that run now, and let another process lead."""
+        self._wakeups.shutdown(wait=True)
+        self._lock.release(force=True)
+
+    def _if_leading(self, task: Callable[[], None]) -> Callable[[], None]:
+        def run() -> None:
+            with self._app.app_context(), _told(task.__name__):
+                if self._leads():
+                    task()
+
+        return run
+
+    def _leads(self) -> bool:
+        with self._mutex:
+            if not self._lock.is_locked:
+                try:
+                    self._lock.acquire(timeout=0)
+                except Timeout:
+                    return False
+                _log.info("this process runs the scheduled tasks now")
+            return True
+
+    def beat(self) -> None:
+        """Give the sign of life by which pages know that backups will be made."""
+        runtime.current().write(
+            "INSERT INTO heartbeat (name, at, details) VALUES ('scheduler', ?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET at=excluded.at, details=excluded.details",
+            (
+                clock.now_text(),
+                json.dumps({"host": socket.gethostname(), "process": os.getpid(), "startedAt": self._started_at}),
+            ),
+        )
+
+    def back_up(self) -> None:
+        """Make today's backup when its time has come and the folder has none yet."""
+        now = clock.now()
+        if not config.current().auto_backup_enabled or not self._back_off.allows(now):
+            return
+        try:
+            backups.run_scheduled(now)
+        except Exception:
+            self._back_off.note_failure(clock.now())
+            raise
+        self._back_off.note_success()
+
+    def absorb(self) -> None:
+        """Write the history of what another program changed; note when one holds the write lock too long."""
+        store = runtime.current()
+        try:
+            with transaction() as session:
+                found = catalogue.absorb(session)
+        except DatabaseLocked:
+            # A long task of ours holds it rightly, and its page says so.
+            if not jobs.running():
+                now = clock.now_text()
+                store.write(
+                    "INSERT INTO heartbeat (name, at, details) VALUES ('write-lock', ?, ?)"
+                    " ON CONFLICT (name) DO UPDATE SET details=excluded.details",
+                    (now, json.dumps({"seenAt": now})),
+                )
+            return
+        store.write("DELETE FROM heartbeat WHERE name='write-lock'")
+        if found:
+            _log.info("another program changed %d assistants", found)
+
+    def keep_house(self) -> None:
+        """Once a day, and at the start: retention, trash, what killed tasks left behind."""
+        jobs.forget_old()
+        today = clock.now().astimezone(config.current().timezone).date()
+        if self._day_done == today:
+            return
+        with _told("retention"):
+            backups.prune(SCHEDULER)
+        with _told("trash"), transaction() as session:
+            catalogue.purge_trash(session)
+        with _told("leftovers"):
+            _remove_leftovers()
+        self._day_done = today
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """Log what fails, and go on: one task must not keep the others from running."""
+    try:
+        yield
+    except DomainError as error:
+        _log.warning("%s: %s", name, error)
+    except Exception:
+        _log.exception("%s failed", name)
+
+
+def _remove_leftovers() -> None:
+    limit = (clock.now() - _LEFT_OVER_AFTER).timestamp()
+    for path in jobs.folder().iterdir() if jobs.folder().is_dir() else ():
+        if path.is_file() and path.stat().st_mtime < limit:
+            path.unlink(missing_ok=True)
