@@ -35,7 +35,7 @@ from webadmin.catalogue.records import (
 )
 from webadmin.catalogue.review import MOVES
 from webadmin.catalogue.rows import create_tables, insert_records, iter_records
-from webadmin.catalogue.search import Page, Query, Sort, Summary, authors, counts, find, tags
+from webadmin.catalogue.search import Page, Query, Sort, Summary, authors, counts, find, longest_waiting, tags
 from webadmin.catalogue.trash import (
     KEPT_FOR,
     PutBack,
@@ -95,6 +95,7 @@ __all__ = [
     "iter_records",
     "list_revisions",
     "list_trash",
+    "longest_waiting",
     "missing_triggers",
     "new_id",
     "newest_in_trash",

@@ -129,6 +129,13 @@ def find(session: Session, query: Query) -> Page:
     )
 
 
+def longest_waiting(session: Session, *, most: int = 4) -> list[Summary]:
+    """The pending assistants that have not been touched for longest, the oldest first."""
+    query, order = Query(status="pending"), _ORDERS[Sort.EDITED]
+    found = _columns(query, order).where(*_conditions(query)).order_by(order.key.asc(), Assistant.id.asc()).limit(most)
+    return [_summary(row) for row in session.execute(found)]
+
+
 def counts(session: Session, query: Query) -> dict[str, int]:
     """How many match in each status under the query's other filters, and under `all` in total."""
     found = select(Assistant.status, func.count()).where(*_conditions(replace(query, status=None)))
