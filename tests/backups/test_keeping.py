@@ -77,6 +77,12 @@ def test_earlier_systems_file_is_unchecked_with_a_right_count(data: Config) -> N
     assert found.made_at == datetime(2024, 6, 1, 2, tzinfo=UTC)
 
 
+def test_gzip_put_there_by_hand_is_checked_too(data: Config) -> None:
+    checked = backups.verify(put(data, "layout_a.json.gz"))
+    assert (checked.state, checked.record_count) == (State.UNCHECKED, 3)
+    assert not list(data.database_path.parent.glob(".incoming/*"))
+
+
 def test_file_without_time_comes_last_and_is_kept(data: Config) -> None:
     put(data, "array.json")
     backups.create(ADA)
@@ -240,7 +246,8 @@ def test_run_that_was_due_before_the_first_start_is_not_owed(data: Config, fill:
 
 
 def test_failed_daily_run_shows_until_one_succeeds(data: Config, fill: Fill) -> None:
-    fill(*(make_record(number, prompt="x" * 5000) for number in range(200)))
+    with time_machine.travel(MONDAY - timedelta(days=1), tick=False):
+        fill(*(make_record(number, prompt="x" * 5000) for number in range(200)))
     with time_machine.travel(MONDAY, tick=False):
         with pytest.raises(DomainError), full_disk(500_000):
             backups.run_scheduled(MONDAY)

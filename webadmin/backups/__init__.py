@@ -4,6 +4,7 @@ Functions that take a `session` read or change inside the caller's transaction; 
 trace must remain when they fail.
 """
 
+from webadmin.backups.daily import Status, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
 from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed
@@ -13,19 +14,15 @@ from webadmin.backups.keeping import (
     BinEntry,
     LastGoodBackup,
     PruneResult,
-    Status,
     change_note,
     coming_deletions,
     delete,
     hold,
     keep_upload,
     list_bin,
-    next_runs,
     pin,
     prune,
     retention_plan,
-    run_scheduled,
-    status,
     unbin,
     verify,
 )

@@ -22,7 +22,7 @@ from webadmin.catalogue import Limits, Record
 from webadmin.errors import N_, DomainError, Invalid, Message, Problem
 
 GZIP_RATIO = 20
-_GZIP = b"\x1f\x8b"
+GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 _BATCH = 500
 _TOLD = 1000
@@ -95,7 +95,7 @@ def _bounded(stream: BinaryIO, bound: int | None) -> Iterator[bytes]:
 def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     """The same bytes, or what they unpack to when they are gzip (of any number of members)."""
     first = next(chunks, b"")
-    if not first.startswith(_GZIP):
+    if not first.startswith(GZIP):
         yield first
         yield from chunks
         return
@@ -105,7 +105,7 @@ def _unpacked(chunks: Iterator[bytes]) -> Iterator[bytes]:
         while True:
             yield unpacker.decompress(packed, _CHUNK)
             packed = unpacker.unconsumed_tail or unpacker.unused_data
-            if unpacker.eof and packed.startswith(_GZIP):
+            if unpacker.eof and packed.startswith(GZIP):
                 unpacker = zlib.decompressobj(wbits=31)
             elif unpacker.eof and packed.strip(b"\0"):
                 raise zlib.error

@@ -1,0 +1,124 @@
+"""The daily backup: whether it is due is decided by the folder; and the state of the backups for the safety function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webadmin import config, db, strict
+from webadmin.accounts import SCHEDULER
+from webadmin.backups import folder as folder_of
+from webadmin.backups import schedule
+from webadmin.backups.format import check_seal
+from webadmin.backups.history import Backup, current_folder, is_scheduled_for, list_backups
+from webadmin.backups.models import Kind, State
+from webadmin.backups.writer import create_locked
+from webadmin.errors import N_
+
+_WAIT_SECONDS = 30
+_FIRST_SEEN = """SELECT coalesce((SELECT created_at FROM aa_revision ORDER BY number LIMIT 1),
+    (SELECT max(applied_at) FROM migrations))"""
+
+
+def current_schedule() -> schedule.Schedule:
+    """The schedule of the settings."""
+    settings = config.current()
+    return schedule.Schedule(settings.auto_backup_time, settings.timezone)
+
+
+def next_runs(now: datetime, count: int = 1) -> list[schedule.Run]:
+    """The next automatic backups; none when they are off."""
+    if not config.current().auto_backup_enabled:
+        return []
+    return schedule.next_runs(now, current_schedule(), count)
+
+
+def run_scheduled(now: datetime) -> Backup | None:
+    """Make today's backup when its time has come and the folder holds no verified one of this day; else None.
+
+    May be called as often as one likes, from any process. Raises what `create` raises.
+    """
+    run = schedule.due_run(now, current_schedule())
+    if not config.current().auto_backup_enabled or run is None or _is_done(run):
+        return None
+    is_late = schedule.is_late(now, run)
+    if is_late and not _was_here_before(run.due_at):
+        return None
+    with folder_of.hold(current_folder(), who=SCHEDULER.name, what=N_("daily backup"), wait_seconds=_WAIT_SECONDS):
+        if _is_done(run):
+            return None
+        return create_locked(SCHEDULER, reason=Kind.SCHEDULED, local_day=run.day.isoformat(), is_late=is_late)
+
+
+def _is_done(run: schedule.Run) -> bool:
+    folder = current_folder()
+    return any(
+        is_scheduled_for(entry, run.day.isoformat())
+        and _is_sealed(folder / entry.name, entry.size_bytes, entry.changed_at)
+        for entry in folder_of.entries(folder)
+    )
+
+
+@lru_cache(maxsize=64)
+def _is_sealed(path: Path, _size: int, _changed_at: int) -> bool:
+    with folder_of.open_backup(path.parent, path.name) as file:
+        return check_seal(file).is_right
+
+
+def _was_here_before(instant: datetime) -> bool:
+    """Whether this program had the database then: a run that was due before the first start is not owed."""
+    with db.reading() as connection:
+        first = connection.execute(text(_FIRST_SEEN)).scalar()
+    since = strict.to_instant(first)
+    return since is not None and since <= instant
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What the safety function needs to know of backups."""
+
+    has_backups: bool
+    newest: Backup | None
+    newest_verified_at: datetime | None
+    is_newest_verified: bool
+    has_last_run_failed: bool
+    missed_at: datetime | None
+    next_at: datetime | None
+    interval: timedelta
+    backup_bytes: int
+    running: folder_of.Holder | None
+
+
+def status(session: Session, now: datetime) -> Status:
+    """The state of the backups in few reads."""
+    found = list_backups(session)
+    files = [backup for backup in found if backup.has_file]
+    verified = [backup for backup in files if backup.is_verified]
+    automatic = next((backup for backup in found if backup.kind is Kind.SCHEDULED), None)
+    runs = next_runs(now)
+    return Status(
+        has_backups=bool(files),
+        newest=files[0] if files else None,
+        newest_verified_at=verified[0].made_at if verified else None,
+        is_newest_verified=bool(files) and files[0].is_verified,
+        has_last_run_failed=automatic is not None and automatic.state is State.FAILED and not automatic.has_file,
+        missed_at=_missed(found, now),
+        next_at=runs[0].due_at if runs else None,
+        interval=timedelta(days=1),
+        backup_bytes=files[0].size_bytes or 0 if files else 0,
+        running=folder_of.holder(current_folder()),
+    )
+
+
+def _missed(found: list[Backup], now: datetime) -> datetime | None:
+    run = schedule.due_run(now, current_schedule()) if config.current().auto_backup_enabled else None
+    if run is None:
+        return None
+    day = run.day.isoformat()
+    is_done = any(b.is_verified and b.kind is Kind.SCHEDULED and b.local_day == day for b in found)
+    return None if is_done or not _was_here_before(run.due_at) else run.due_at
