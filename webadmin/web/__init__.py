@@ -4,9 +4,32 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webadmin.web import assistants, auth, errors, filters, health, prefs, settings, shell
+from webadmin.web import (
+    assistants,
+    auth,
+    backups,
+    dashboard,
+    errors,
+    filters,
+    health,
+    jobs,
+    prefs,
+    restore,
+    settings,
+    shell,
+)
 
-BLUEPRINTS = (assistants.bp, auth.bp, health.bp, prefs.bp, settings.bp)
+BLUEPRINTS = (
+    assistants.bp,
+    auth.bp,
+    backups.bp,
+    dashboard.bp,
+    health.bp,
+    jobs.bp,
+    prefs.bp,
+    restore.bp,
+    settings.bp,
+)
 
 
 def init_app(app: Flask) -> None:

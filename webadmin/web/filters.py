@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import regex
 from flask import Flask, g, url_for
-from flask_babel import format_decimal, get_locale, gettext, ngettext
+from flask_babel import format_datetime, format_decimal, get_locale, gettext, ngettext
 from markupsafe import Markup, escape
 
 from webadmin import clock, config
@@ -37,14 +37,16 @@ STATUSES = {
     "rejected": Word(N_("Rejected"), "circle-x", "bad"),
 }
 BACKUP_KINDS = {
-    "automatic": Word(N_("Automatic"), "clock", "mute"),
+    "scheduled": Word(N_("Automatic"), "clock", "mute"),
     "manual": Word(N_("Manual"), "hand-click", "mute"),
     "safety": Word(N_("Safety"), "shield", "mute"),
     "uploaded": Word(N_("Uploaded"), "upload", "mute"),
+    # A file that somebody put into the folder.
+    "found": Word(N_("Uploaded"), "upload", "mute"),
 }
 BACKUP_STATES = {
     "verified": Word(N_("Verified"), "shield-check", "ok"),
-    "not-checked": Word(N_("Not checked"), "shield-question", "mute"),
+    "unchecked": Word(N_("Not checked"), "shield-question", "mute"),
     "checking": Word(N_("Checking"), "loader-2", "info"),
     "failed": Word(N_("Failed"), "alert-circle", "bad"),
     "missing": Word(N_("Missing"), "file-x", "bad"),
@@ -58,6 +60,7 @@ def register(app: Flask) -> None:
     env.filters.update(
         time=time_element,
         exact=exact,
+        moment=moment,
         until=until,
         duration=duration,
         size=size,
@@ -100,6 +103,12 @@ def exact(value: datetime | str) -> str:
     local = instant.astimezone(_zone())
     offset = local.strftime("%z")
     return f"{_day(local, with_year=True)} {local:%H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
+
+
+def moment(value: datetime, *, with_weekday: bool = False) -> str:
+    """Day and time without the zone, for places that hold text alone: "22 Nov 02:00", "Mon 23 Nov 02:00"."""
+    pattern = gettext("EEE d MMM HH:mm") if with_weekday else gettext("d MMM y HH:mm")
+    return str(format_datetime(value, pattern))
 
 
 def until(value: datetime) -> str:
@@ -176,6 +185,12 @@ def _past_day(instant: datetime, *, with_time: bool) -> str:
 _STYLES: dict[str, Callable[[datetime], str]] = {"ago": _ago, "short": _short, "clock": _clock, "until": until}
 
 
+def day_name(day: date) -> str:
+    """A day of the calendar: "22 Nov", with the year when it is not this one."""
+    today = clock.now().astimezone(_zone()).date()
+    return _day(day, with_year=day.year != today.year)
+
+
 def _day(day: date, *, with_year: bool) -> str:
     months = [
         gettext("Jan"), gettext("Feb"), gettext("Mar"), gettext("Apr"), gettext("May"), gettext("Jun"),
@@ -227,7 +242,9 @@ def count_graphemes(text: str) -> int:
 
 def message(value: Message | str) -> str:
     """A domain message in the reader's language."""
-    return gettext(value.template, **value.params) if isinstance(value, Message) else str(value)
+    if isinstance(value, Message):
+        return gettext(value.template, **value.params)
+    return gettext(value) if value else ""
 
 
 def highlight(text: str, needle: str | None) -> Markup:

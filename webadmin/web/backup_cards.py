@@ -1,0 +1,143 @@
+"""What stands beside the list of backups and on the page of one: schedule, retention, places, facts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from flask_babel import format_datetime, gettext, ngettext
+
+from webadmin import backups, clock, config
+from webadmin.backups import Backup, Kind
+from webadmin.web.filters import BACKUP_KINDS, STATUSES, day_name, duration, moment, number, size, time_element
+
+_LISTED_DAYS = 3
+_RUNS = 3
+
+
+def beside(everything: Sequence[Backup]) -> dict[str, Any]:
+    """The parts of the page of backups that are not the list."""
+    values, now = config.current(), clock.now()
+    files = [backup for backup in everything if backup.has_file]
+    used = sum(backup.size_bytes or 0 for backup in files)
+    return {
+        "summary": _summary(files, used),
+        "schedule": {
+            "is_on": values.auto_backup_enabled,
+            "at": f"{values.auto_backup_time:%H:%M}",
+            "zone": values.timezone.key,
+            "keep_days": values.backup_retention_days,
+            "runs": backups.next_runs(now, _RUNS),
+        },
+        "deletions": deletions(everything)[:_LISTED_DAYS],
+        "floor": min(7, values.backup_max_count or 7),
+        "place": _place(used),
+        "bin_count": len(backups.list_bin()),
+        "empty_text": _empty_text(),
+    }
+
+
+def deletions(everything: Sequence[Backup]) -> list[dict[str, Any]]:
+    """What retention deletes on the coming days, as rows: day, how many, from when."""
+    today = clock.now().astimezone(config.current().timezone).date()
+    found = []
+    for day, gone in backups.coming_deletions(everything, clock.now()):
+        made = [backup.made_at.astimezone(config.current().timezone).date() for backup in gone if backup.made_at]
+        end = ngettext(
+            "%(num)d file, from %(day)s", "%(num)d files, from %(day)s on", len(gone), day=day_name(min(made))
+        )
+        found.append({"icon": "trash", "title": _coming(day, today), "end": end})
+    return found
+
+
+def _coming(day: date, today: date) -> str:
+    if day == today:
+        return gettext("Today")
+    return gettext("Tomorrow") if day == today + timedelta(days=1) else day_name(day)
+
+
+def _summary(files: Sequence[Backup], used: int) -> str | None:
+    if not files:
+        return None
+    total = ngettext(
+        "%(count)s copy, %(size)s.",
+        "%(count)s copies, %(size)s.",
+        len(files),
+        count=number(len(files)),
+        size=size(used),
+    )
+    newest = files[0]
+    if newest.made_at is None:
+        return total
+    age = duration(max(60, (clock.now() - newest.made_at).total_seconds()))
+    state = gettext("The newest is verified and %(age)s old.", age=age)
+    if not newest.is_verified:
+        state = gettext("The newest is %(age)s old and not verified.", age=age)
+    return f"{total} {state}"
+
+
+def _place(used: int) -> str:
+    try:
+        free = shutil.disk_usage(config.current().database_backup_dir).free
+    except OSError:
+        return gettext("The folder cannot be read.")
+    return gettext("%(used)s used, %(free)s free", used=size(used), free=size(free))
+
+
+def _empty_text() -> str:
+    if not config.current().auto_backup_enabled:
+        return gettext("No backups yet. Automatic ones are off; make one now.")
+    return gettext(
+        "No backups yet. The first runs at %(time)s, or make one now.",
+        time=f"{config.current().auto_backup_time:%H:%M}",
+    )
+
+
+def about(backup: Backup, everything: Sequence[Backup]) -> dict[str, Any]:
+    """The parts of the page of one backup."""
+    return {
+        "title": format_datetime(backup.made_at, gettext("EEEE d MMMM, HH:mm")) if backup.made_at else backup.name,
+        "short_title": moment(backup.made_at) if backup.made_at else backup.name,
+        "line": _line(backup),
+        "facts": _facts(backup),
+        "inside": [(gettext(word.text), number((backup.counts or {}).get(key, 0))) for key, word in STATUSES.items()],
+        "command": f"sed '$d' {backup.name} | sha256sum" if backup.is_verified else None,
+        "next_good": next((other for other in everything if other.is_verified and other.name != backup.name), None),
+        "kept": _kept(backup),
+    }
+
+
+def _line(backup: Backup) -> str:
+    kind = gettext(BACKUP_KINDS[backup.kind].text)
+    if backup.kind is Kind.FOUND:
+        return gettext("Found in the folder")
+    if backup.upload_name:
+        return gettext("%(kind)s by %(who)s · %(name)s", kind=kind, who=backup.actor or "?", name=backup.upload_name)
+    if backup.note:
+        return gettext("%(kind)s by %(who)s · %(note)s", kind=kind, who=backup.actor or "?", note=gettext(backup.note))
+    return gettext("%(kind)s by %(who)s", kind=kind, who=backup.actor) if backup.actor else kind
+
+
+def _facts(backup: Backup) -> list[tuple[str, Any]]:
+    facts: list[tuple[str, Any]] = [(gettext("File"), backup.name)]
+    if backup.record_count is not None:
+        facts.append((gettext("Records"), number(backup.record_count)))
+    if backup.size_bytes is not None:
+        facts.append((gettext("Size"), size(backup.size_bytes)))
+    if backup.verified_at is not None:
+        facts.append((gettext("Last checked"), time_element(backup.verified_at, "clock")))
+    if backup.rebuild_seconds is not None:
+        facts.append((gettext("Rebuilding took"), duration(backup.rebuild_seconds)))
+    return facts
+
+
+def _kept(backup: Backup) -> str:
+    if backup.is_pinned:
+        return gettext("Kept until it is unpinned")
+    if not backup.is_ours:
+        return gettext("Kept until you delete it: retention leaves uploaded and found files alone")
+    return ngettext(
+        "Kept for %(num)d day at least", "Kept for %(num)d days at least", config.current().backup_retention_days
+    )

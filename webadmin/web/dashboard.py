@@ -1,0 +1,232 @@
+"""The first page: is the data safe, what waits, what happened. A part that cannot be read says so, the others stand."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from flask import Blueprint, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+from markupsafe import Markup
+from sqlalchemy.orm import Session
+
+from webadmin import backups, catalogue, clock, config, safety
+from webadmin.backups import Backup
+from webadmin.catalogue import Query, RecentChange, Summary
+from webadmin.db import db, translated_errors
+from webadmin.errors import Unavailable
+from webadmin.safety import Safety
+from webadmin.web import timeline
+from webadmin.web.filters import day_name, message, number, size, time_element
+from webadmin.web.htmx import page
+
+bp = Blueprint("dashboard", __name__)
+
+_T = TypeVar("_T")
+_WAITING = 4
+_CHANGES = 6
+_ICONS = {"ok": "shield-check", "warn": "alert-triangle", "bad": "alert-circle"}
+
+
+@bp.get("/")
+def index() -> ResponseReturnValue:
+    """The dashboard."""
+    session = db.session()
+    found = _or_none(lambda: backups.list_backups(session))
+    counts = _or_none(lambda: catalogue.counts(session, Query()))
+    total = counts["all"] if counts else None
+    bars, axis = timeline.draw(found) if found is not None else (None, [])
+    newest = next((backup for backup in found or [] if backup.is_verified), None)
+    return page(
+        "dashboard/index.html",
+        headline=_headline(session, safety.current(), newest, has_catalogue=bool(total)),
+        cells=_cells(found, newest, total),
+        newest=newest,
+        counts=counts,
+        total=total,
+        bars=bars,
+        axis=axis,
+        waiting=_or_none(lambda: _waiting(session)) if total else [],
+        runs=_or_none(lambda: _runs(found)),
+        changes=_or_none(lambda: [_told(change) for change in catalogue.recent(session, most=_CHANGES)]),
+    )
+
+
+def _or_none(read: Callable[[], _T]) -> _T | None:
+    try:
+        with translated_errors():
+            return read()
+    except Unavailable:
+        return None
+
+
+def _headline(session: Session, found: Safety, newest: Backup | None, *, has_catalogue: bool) -> dict[str, Any]:
+    sentences: list[str] = []
+    if found.state is not safety.State.SAFE:
+        told = Markup("<strong>{}</strong> · {}").format(message(found.title), message(found.line))
+        sentences.append(told)
+    if newest is not None and newest.made_at is not None:
+        sentences.append(_last_backup(newest))
+        edits = _or_none(lambda: catalogue.edits_since(session, clock.to_text(newest.made_at or clock.now())))
+        sentences += [_edits(*edits)] if edits else []
+    elif has_catalogue:
+        sentences.append(gettext("There is no verified backup of the catalogue yet."))
+    return {
+        "title": message(found.headline),
+        "tone": str(found.color),
+        "icon": _ICONS[found.color],
+        "text": Markup(" ").join(sentences),
+    }
+
+
+def _last_backup(newest: Backup) -> str:
+    # Only a number and our own <time> are put into the sentence.
+    return Markup(  # noqa: S704
+        ngettext(
+            "%(count)s assistant was backed up %(when)s, and the file was opened again and checked.",
+            "%(count)s assistants were backed up %(when)s, and the file was opened again and checked.",
+            newest.record_count or 0,
+            count=number(newest.record_count or 0),
+            when=time_element(newest.made_at),
+        )
+    )
+
+
+def _edits(count: int, is_more: bool) -> str:  # noqa: FBT001 - a pair that the catalogue gives
+    if is_more:
+        return gettext("More than %(count)s edits since then are not in a backup yet.", count=number(count))
+    if not count:
+        return gettext("Nothing was edited since then.")
+    return ngettext(
+        "%(count)s edit since then is not in a backup yet.",
+        "%(count)s edits since then are not in a backup yet.",
+        count,
+        count=number(count),
+    )
+
+
+def _cells(found: Sequence[Backup] | None, newest: Backup | None, total: int | None) -> list[dict[str, Any]]:
+    """The facts behind the headline, each with its proof."""
+    return [_last_good(newest), _verified(found), _database(total), _disk(found)]
+
+
+def _last_good(newest: Backup | None) -> dict[str, Any]:
+    cell = {"label": gettext("Last good backup"), "icon": "clock", "href": url_for("backups.history")}
+    if newest is None or newest.made_at is None:
+        return cell | {"value": gettext("None"), "line": gettext("Back up now"), "tone": "warn"}
+    line = Markup("{} · {}").format(time_element(newest.made_at, "clock"), size(newest.size_bytes or 0))
+    limit = safety.NO_GOOD_AFTER
+    tone = "bad" if clock.now() - newest.made_at > limit else "ok"
+    return cell | {
+        "value": time_element(newest.made_at),
+        "line": line,
+        "tone": tone,
+        "href": url_for("backups.show", name=newest.name),
+    }
+
+
+def _verified(found: Sequence[Backup] | None) -> dict[str, Any]:
+    cell = {"label": gettext("Verified"), "icon": "shield-check", "href": url_for("backups.history")}
+    if found is None:
+        return cell | {"value": gettext("Unknown"), "line": gettext("The list could not be read"), "tone": "bad"}
+    files = [backup for backup in found if backup.has_file]
+    good = sum(backup.is_verified for backup in files)
+    value = gettext("%(good)s of %(all)s", good=number(good), all=number(len(files)))
+    if not files:
+        return cell | {"value": value, "line": gettext("No backup yet"), "tone": "warn"}
+    if good < len(files):
+        line = ngettext("%(num)d file is not proved", "%(num)d files are not proved", len(files) - good)
+        return cell | {"value": value, "line": line, "tone": "warn"}
+    return cell | {"value": value, "line": gettext("Checksum and count match"), "tone": "ok"}
+
+
+def _database(total: int | None) -> dict[str, Any]:
+    cell = {"label": gettext("Database"), "icon": "heartbeat", "href": url_for("assistants.list")}
+    if total is None:
+        return cell | {"value": gettext("Not readable"), "line": gettext("Look at the log"), "tone": "bad"}
+    line = ngettext(
+        "%(count)s assistant counted just now", "%(count)s assistants counted just now", total, count=number(total)
+    )
+    return cell | {"value": gettext("Readable"), "line": line, "tone": "ok"}
+
+
+def _disk(found: Sequence[Backup] | None) -> dict[str, Any]:
+    cell = {"label": gettext("Free disk"), "icon": "server", "href": url_for("backups.history")}
+    try:
+        free = shutil.disk_usage(config.current().database_path.parent).free
+    except OSError:
+        return cell | {"value": gettext("Unknown"), "line": gettext("The folder cannot be read."), "tone": "warn"}
+    used = sum(backup.size_bytes or 0 for backup in found or [] if backup.has_file)
+    line = gettext("Backups use %(size)s", size=size(used))
+    return cell | {"value": size(free), "line": line, "tone": "warn" if free < safety.DISK_LOW_BYTES else "ok"}
+
+
+def _waiting(session: Session) -> list[Summary]:
+    """The pending assistants that wait longest."""
+    return catalogue.longest_waiting(session, most=_WAITING)
+
+
+def _runs(found: Sequence[Backup] | None) -> list[dict[str, Any]]:
+    rows = [
+        {
+            "icon": "database",
+            "title": gettext("Automatic backup"),
+            "line": Markup("{} · {}").format(time_element(run.due_at, "clock"), time_element(run.due_at, "until")),
+        }
+        for run in backups.next_runs(clock.now(), 1)
+    ]
+    coming = backups.coming_deletions(found or [], clock.now())
+    if coming:
+        day, gone = coming[0]
+        title = ngettext("Retention: %(num)d backup expires", "Retention: %(num)d backups expire", len(gone))
+        rows.append({"icon": "trash", "title": title, "line": day_name(day)})
+    return rows
+
+
+def _told(change: RecentChange) -> dict[str, Any]:
+    """One entry of the recent changes: who did what, when."""
+    line = Markup("{}").format(time_element(change.created_at))
+    if change.count == 1 and change.version is not None:
+        line = Markup("{} · v{}").format(line, change.version)
+    can_open = change.count == 1 and not change.is_deletion
+    href = url_for("assistants.edit", key=catalogue.encode_id(change.assistant_id)) if can_open else None
+    return {"text": _sentence(change), "line": line, "href": href}
+
+
+def _sentence(change: RecentChange) -> str:
+    who, count = change.actor_name, number(change.count)
+    if change.is_more and change.source == "import":
+        return gettext("%(who)s imported more than %(count)s changes", who=who, count=count)
+    if change.is_more:
+        return gettext("%(who)s changed more than %(count)s assistants", who=who, count=count)
+    if change.count > 1:
+        return _several(change, who, count)
+    if change.is_deletion:
+        return gettext("%(who)s deleted “%(title)s”", who=who, title=change.title)
+    if change.source == "found":
+        return gettext("“%(title)s” was found at the first opening", title=change.title)
+    if "status" in change.fields:
+        return _moved(change, who)
+    if not change.fields:
+        return gettext("%(who)s added “%(title)s”", who=who, title=change.title)
+    return gettext("%(who)s edited “%(title)s”", who=who, title=change.title)
+
+
+def _several(change: RecentChange, who: str, count: str) -> str:
+    if change.source == "found":
+        return gettext("%(count)s assistants were found at the first opening", count=count)
+    if change.source == "import":
+        return gettext("%(who)s imported %(count)s changes", who=who, count=count)
+    return gettext("%(who)s changed %(count)s assistants", who=who, count=count)
+
+
+def _moved(change: RecentChange, who: str) -> str:
+    templates = {
+        "published": gettext("%(who)s published “%(title)s”", who=who, title=change.title),
+        "pending": gettext("%(who)s submitted “%(title)s”", who=who, title=change.title),
+        "rejected": gettext("%(who)s rejected “%(title)s”", who=who, title=change.title),
+    }
+    back = gettext("%(who)s moved “%(title)s” back to draft", who=who, title=change.title)
+    return templates.get(change.status, back)

@@ -1,0 +1,249 @@
+"""An import as a job: receive and check a file, wait for the person, apply what was shown.
+
+Everything it needs between two requests lies in files beside the job's row, so the wizard survives a reload, a closed
+tab and another process, and goes with the job after a day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+from sqlalchemy import select
+
+from webadmin import backups, clock, config, jobs, operations
+from webadmin.accounts import Actor
+from webadmin.backups import Action, Counts, Document, Mode, Plan, PlannedChange, RestoreRun, Staged
+from webadmin.db import db, translated_errors
+from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
+from webadmin.jobs import Job, Progress, Waiting
+
+KIND = "import"
+PAGE_SIZE = 50
+LISTED = (Action.UPDATE, Action.CREATE, Action.ONLY_HERE)
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """What the person decided about a file."""
+
+    mode: Mode = Mode.MERGE
+    skip_bad: bool = False
+    accept_altered: bool = False
+
+
+class Report(msgspec.Struct):
+    """What was found in a file and what it would do; kept between requests.
+
+    `pages` says for each action where in the list of changes each page begins.
+    """
+
+    document: Document
+    records_sha256: str
+    good_count: int
+    problem_count: int
+    warning_count: int
+    problems: list[Problem]
+    warnings: list[Problem]
+    nameless: list[bytes]
+    unknown_keys: dict[str, int]
+    plan: Plan
+    pages: dict[str, list[int]]
+
+    @property
+    def is_altered(self) -> bool:
+        """Whether the file was changed after it was made."""
+        return self.document.integrity is backups.Integrity.WRONG
+
+
+def receive_upload(actor: Actor, stream: BinaryIO, filename: str) -> Job:
+    """Take an upload in and begin to check it. Raises TooLarge, InvalidBackup (broken gzip), DiskFull."""
+    id = jobs.new_id()
+    with _removed_on_error(id):
+        _folder()
+        backups.receive(stream, _file(id, "upload"), bound=config.current().max_upload_size)
+        return _start(id, actor, filename, lambda progress: _stage_upload(id, actor, progress))
+
+
+def take_listed(actor: Actor, name: str) -> Job:
+    """Begin to check a listed backup. Raises NotFound."""
+    backups.open_backup(name).close()
+    id = jobs.new_id()
+    _folder()
+
+    def stage(progress: Progress) -> Staged:
+        _file(id, "upload").unlink(missing_ok=True)
+        return backups.stage_listed(actor, name, _file(id, "upload"), _file(id, "db"), progress=progress)
+
+    return _start(id, actor, name, stage)
+
+
+def _stage_upload(id: str, actor: Actor, progress: Progress) -> Staged:
+    return backups.stage_file(actor, _file(id, "upload"), _file(id, "db"), progress=progress)
+
+
+def _start(id: str, actor: Actor, source: str, stage: Callable[[Progress], Staged]) -> Job:
+    def work(progress: Progress) -> Waiting:
+        try:
+            staged = stage(progress)
+        except Invalid as error:
+            # The row keeps English sentences; the page wants to translate them.
+            _file(id, "problems").write_bytes(msgspec.json.encode(error.problems))
+            raise
+        finally:
+            _file(id, "upload").unlink(missing_ok=True)
+        _compare(id, staged, progress)
+        return Waiting({})
+
+    params = {"source": source, "step": "check"}
+    return jobs.start(KIND, actor, work, title=Message(N_("Checking %(name)s"), {"name": source}), params=params, id=id)
+
+
+def _compare(id: str, staged: Staged, progress: Progress) -> None:
+    """Write the report and the lists of changes."""
+    pages: dict[str, list[int]] = {action: [] for action in LISTED}
+    counts = dict.fromkeys(LISTED, 0)
+    lists = {action: _file(id, action.replace(" ", "-")).open("wb") for action in LISTED}
+
+    def tell(change: PlannedChange) -> None:
+        target = lists[change.action]
+        if counts[change.action] % PAGE_SIZE == 0:
+            pages[change.action].append(target.tell())
+        counts[change.action] += 1
+        target.write(msgspec.json.encode(change) + b"\n")
+
+    try:
+        plan = backups.make_plan(staged, Mode.MERGE, progress=progress, tell=tell)
+    finally:
+        for target in lists.values():
+            target.close()
+    plan.sample.clear()
+    report = Report(
+        document=staged.document,
+        records_sha256=staged.records_sha256,
+        good_count=staged.good_count,
+        problem_count=staged.problem_count,
+        warning_count=staged.warning_count,
+        problems=staged.problems,
+        warnings=staged.warnings,
+        nameless=staged.nameless,
+        unknown_keys=dict(staged.unknown_keys),
+        plan=plan,
+        pages=pages,
+    )
+    _file(id, "report").write_bytes(msgspec.json.encode(report))
+
+
+def report(job: Job) -> Report:
+    """The report of a checked file. Raises NotFound when its files are gone."""
+    try:
+        return msgspec.json.decode(_file(job.id, "report").read_bytes(), type=Report)
+    except FileNotFoundError:
+        raise NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again.")) from None
+
+
+def refusals(job: Job) -> list[Problem]:
+    """Why a file could not be read, place by place."""
+    try:
+        return msgspec.json.decode(_file(job.id, "problems").read_bytes(), type=list[Problem])
+    except FileNotFoundError:
+        return []
+
+
+def changes(job: Job, of: Report, action: Action, number: int) -> list[PlannedChange]:
+    """One page, from 0, of the records of one action."""
+    pages = of.pages.get(action, [])
+    if not 0 <= number < len(pages):
+        return []
+    with _file(job.id, action.replace(" ", "-")).open("rb") as file:
+        file.seek(pages[number])
+        lines = [line for line in (file.readline() for _ in range(PAGE_SIZE)) if line]
+    return [msgspec.json.decode(line, type=PlannedChange) for line in lines]
+
+
+def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_delete_all: bool) -> Job:
+    """Go on with a checked file: safety backup, then the change.
+
+    What cannot be applied waits again, with the reason in the job's result; `is_changed` says that the catalogue was
+    another than the one shown. Raises Conflict when the job is not waiting.
+    """
+    staged, source = _staged(job), job.params["source"]
+
+    def work(progress: Progress) -> dict[str, Any] | Waiting:
+        began = clock.now()
+        try:
+            done = operations.apply_import(
+                actor,
+                staged,
+                mode=choice.mode,
+                source_name=source,
+                fingerprint=fingerprint,
+                skip_bad=choice.skip_bad,
+                accept_altered=choice.accept_altered,
+                confirm_delete_all=confirm_delete_all,
+                job_id=job.id,
+                progress=progress,
+            )
+        except backups.PlanChanged:
+            _compare(job.id, staged, progress)
+            return Waiting({"is_changed": True})
+        except DomainError as error:
+            return Waiting({"failure": [asdict(said) for said in (error.message, error.hint) if said]})
+        seconds = (clock.now() - began).total_seconds()
+        return _result(done.counts, done.safety_backup, choice.mode, seconds)
+
+    params = job.params | {"step": "apply", "choice": msgspec.to_builtins(choice)}
+    return jobs.resume(job.id, work, params=params)
+
+
+def failure(job: Job) -> list[Message]:
+    """Why the last try to apply was refused: what happened, what to do; empty when it was not."""
+    return [Message(**said) for said in (job.result or {}).get("failure", [])]
+
+
+def find_outcome(job: Job) -> dict[str, Any] | None:
+    """What a killed import had done: the row that it wrote in the catalogue's own transaction tells."""
+    with translated_errors():
+        run = db.session.execute(select(RestoreRun).where(RestoreRun.job_id == job.id)).scalar()
+    return (
+        _result(msgspec.json.decode(run.counts, type=Counts), run.safety_backup, Mode(run.mode), None) if run else None
+    )
+
+
+def _result(counts: Counts, safety: str | None, mode: Mode, seconds: float | None) -> dict[str, Any]:
+    return {"counts": asdict(counts), "safety_backup": safety, "mode": mode, "seconds": seconds}
+
+
+def _staged(job: Job) -> Staged:
+    known = report(job)
+    return Staged(
+        document=known.document,
+        scratch=_file(job.id, "db"),
+        records_sha256=known.records_sha256,
+        good_count=known.good_count,
+        problem_count=known.problem_count,
+        warning_count=known.warning_count,
+        problems=known.problems,
+        warnings=known.warnings,
+        nameless=known.nameless,
+    )
+
+
+def _folder() -> None:
+    jobs.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _file(id: str, what: str) -> Path:
+    return jobs.folder() / f"{id}.{what}"
+
+
+@contextmanager
+def _removed_on_error(id: str) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        _file(id, "upload").unlink(missing_ok=True)
+        raise

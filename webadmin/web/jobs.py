@@ -1,0 +1,155 @@
+"""The page of a long task: how far it is, how it ended, and the way to stop it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext, ngettext
+
+from webadmin import clock, jobs, security
+from webadmin.errors import N_
+from webadmin.jobs import Job, State
+from webadmin.web.filters import BACKUP_STATES, duration, message, number, size
+from webadmin.web.htmx import ToastKind, page, redirect
+
+bp = Blueprint("jobs", __name__, url_prefix="/jobs")
+
+BACKUP, VERIFY, IMPORT = "backup", "verify", "import"
+_PHASES = {
+    "reading": N_("reading the file"),
+    "comparing": N_("comparing with the catalogue"),
+    "writing": N_("writing records"),
+    "verifying": N_("reading back and verifying"),
+    "importing": N_("writing the changes"),
+}
+_IMPORT_PHASES = _PHASES | {
+    "writing": N_("making the safety backup"),
+    "verifying": N_("verifying the safety backup"),
+}
+_QUICK_SECONDS, _SLOW_SECONDS, _SLOW_AFTER_SECONDS = 1, 5, 60
+_ENDS: dict[State, tuple[ToastKind, str]] = {
+    State.CANCELLED: ("warn", N_("Cancelled. Nothing was changed.")),
+    State.STOPPED: ("bad", N_("The program ended in the middle of this task. It was stopped, nothing was changed.")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a task ended, in words; `href` leads to what it made."""
+
+    tone: ToastKind
+    text: str
+    hint: str | None = None
+    href: str | None = None
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A task as pages show it. `poll_seconds` is None when there is nothing to wait for any more."""
+
+    id: str
+    title: str
+    line: str
+    left: str
+    done: int
+    total: int | None
+    poll_seconds: int | None
+    is_cancelling: bool
+    ending: Ending | None
+
+
+@bp.get("/<id>")
+def show(id: str) -> ResponseReturnValue:
+    """One task: its progress while it runs, then its end."""
+    return page("jobs/show.html", "jobs/_job.html", job=view(jobs.get(id)))
+
+
+@bp.post("/<id>/cancel")
+def cancel(id: str) -> ResponseReturnValue:
+    """Ask a task to stop; what it changed is rolled back."""
+    jobs.cancel(id)
+    return redirect(security.safe_next(request.form.get("next")) if "next" in request.form else url_for(".show", id=id))
+
+
+def view(job: Job) -> View:
+    """What a page shows of a task."""
+    age = _seconds_since(job.created_at)
+    is_waited_for = job.state is State.RUNNING
+    return View(
+        id=job.id,
+        title=message(job.title),
+        line=_line(job),
+        left=_left(job, age),
+        done=job.done,
+        total=job.total,
+        poll_seconds=(_QUICK_SECONDS if age < _SLOW_AFTER_SECONDS else _SLOW_SECONDS) if is_waited_for else None,
+        is_cancelling=job.is_cancel_requested,
+        ending=None if is_waited_for else ending(job),
+    )
+
+
+def ending(job: Job) -> Ending:
+    """How a task that does not run any more ended; for one that waits, where to decide."""
+    if job.state in _ENDS:
+        tone, text = _ENDS[job.state]
+        return Ending(tone, gettext(text))
+    if job.state is State.WAITING:
+        return Ending("info", gettext("It waits for your decision."), href=_page_of(job), label=gettext("Go on"))
+    if job.state is State.FAILED:
+        return _failed(job)
+    return _done(job)
+
+
+def _failed(job: Job) -> Ending:
+    failure = job.failure
+    if failure is None:
+        return Ending("bad", gettext("It failed."))
+    return Ending("bad", message(failure.message), message(failure.hint) if failure.hint else None)
+
+
+def _done(job: Job) -> Ending:
+    result = job.result or {}
+    if job.kind == BACKUP:
+        text = ngettext(
+            "Backup made and verified: %(count)s record, %(size)s.",
+            "Backup made and verified: %(count)s records, %(size)s.",
+            result["records"],
+            count=number(result["records"]),
+            size=size(result["size_bytes"]),
+        )
+        return Ending("ok", text, href=url_for("backups.show", name=result["name"]), label=gettext("Show the backup"))
+    if job.kind == VERIFY:
+        state = BACKUP_STATES[result["state"]]
+        text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
+        href = url_for("backups.show", name=result["name"])
+        return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
+    if job.kind == IMPORT:
+        return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
+    return Ending("ok", gettext("Done."))
+
+
+def _page_of(job: Job) -> str:
+    return url_for("restore.show", id=job.id) if job.kind == IMPORT else url_for("jobs.show", id=job.id)
+
+
+def _line(job: Job) -> str:
+    phases = _IMPORT_PHASES if job.kind == IMPORT else _PHASES
+    phase = gettext(phases.get(job.phase or "", N_("starting")))
+    if not job.total:
+        return phase
+    return gettext("%(phase)s · %(done)s / %(total)s", phase=phase, done=number(job.done), total=number(job.total))
+
+
+def _left(job: Job, age: float) -> str:
+    """The time left in this phase, at the pace so far; nothing while that is only a guess."""
+    if not job.total or not 0 < job.done < job.total or age < 1:
+        return ""
+    return gettext("about %(time)s left", time=duration(max(1, round(age * (job.total - job.done) / job.done))))
+
+
+def _seconds_since(text: str) -> float:
+    return (clock.now() - datetime.fromisoformat(text)).total_seconds()
