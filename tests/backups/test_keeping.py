@@ -6,11 +6,13 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import time_machine
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, full_disk, make_record
@@ -210,6 +212,20 @@ def test_daily_backup_is_made_once(data: Config, fill: Fill) -> None:
     with time_machine.travel(MONDAY + timedelta(days=1), tick=False):
         assert backups.run_scheduled(MONDAY + timedelta(days=1)) is not None
     assert len(history()) == 2
+
+
+def test_many_that_look_at_once_make_one_daily_backup(data: Config, fill: Fill) -> None:
+    fill(*(make_record(number) for number in range(200)))
+    app = current_app._get_current_object()
+
+    def look(_: int) -> Backup | None:
+        with app.app_context():
+            return backups.run_scheduled(MONDAY)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [backup for backup in pool.map(look, range(8)) if backup]
+    assert len(made) == 1
+    assert len(history()) == 1
 
 
 def test_daily_backup_is_made_again_when_its_file_was_altered_or_removed(data: Config) -> None:

@@ -93,6 +93,7 @@ def test_backup_runs_while_another_program_holds_the_write_lock(data: Config, fi
     backups.sync()
     (found,) = history()
     assert (found.name, found.kind, found.is_ours, found.id) == (backup.name, Kind.MANUAL, True, 1)
+    assert found.state is State.VERIFIED
 
 
 def test_full_disk_leaves_no_file_and_a_row_that_says_so(data: Config, fill: Fill) -> None:

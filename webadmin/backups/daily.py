@@ -1,4 +1,4 @@
-"""The daily backup: whether it is due is decided by the folder; and the state of the backups for the safety function."""
+"""The daily backup, which is due as long as the folder does not hold it, and the state of the backups."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ from webadmin.backups import folder as folder_of
 from webadmin.backups.document import Document, Layout, glance
 from webadmin.backups.folder import Entry, no_such_backup
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, State
-from webadmin.errors import Message, Unavailable
+from webadmin.errors import N_, Message, Unavailable
 
 MADE_HERE = frozenset({Kind.SCHEDULED, Kind.MANUAL, Kind.SAFETY})
 # A file that lies here since about its document's time was made here; one that was copied here later was not.
 _MADE_HERE_WITHIN = timedelta(days=1)
-# Failed runs that could not be written down, by folder and name: with a full disk, memory is all there is.
+# What could not be written down yet, by folder and name: with a full disk or a locked database, memory is all there is.
 _unwritten: dict[tuple[Path, str], BackupFact] = {}
 _log = logging.getLogger(__name__)
 
@@ -246,13 +246,13 @@ def remember(fact: BackupFact) -> Backup:
     try:
         with db.reading() as connection:
             is_known = db.has_table(connection, BackupFact.__tablename__)
-        if is_known:
-            with db.transaction() as session:
-                number = store(session, fact)
+        if not is_known:
+            raise Unavailable(N_("The database has not been upgraded yet."))
+        with db.transaction() as session:
+            number = store(session, fact)
     except Unavailable as error:
         _log.warning("the row of the backup %s follows later: %s", fact.name, error)
-        if not fact.has_file:
-            _unwritten[current_folder(), fact.name] = fact
+        _unwritten[current_folder(), fact.name] = fact
     return replace(from_fact(fact, has_file=fact.has_file), id=number)
 
 
