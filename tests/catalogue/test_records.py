@@ -173,6 +173,14 @@ def test_trusted_file_brings_back_what_no_rule_allows() -> None:
     assert {w.field for w in warnings} == {"id", "title", "prompt", "status", "createdAt"}
 
 
+def test_trusted_file_may_hold_nul_which_others_may_not() -> None:
+    line = encode(Record(id="a", title="t", prompt="p\0", created_at="2024-01-15"))
+    record, warnings = decode(line, is_trusted=True)
+    assert record.prompt == "p\0"
+    assert [w.field for w in warnings] == ["prompt"]
+    assert [p.field for p in problems(line)] == ["prompt"]
+
+
 def test_encode_replaces_and_reports_what_json_cannot_carry() -> None:
     report: list[Problem] = []
     line = encode(Record(id="a", title="x\ud800", tags=["\udc00"], rating=float("nan")), report)
