@@ -82,14 +82,15 @@ class Site:
         return done
 
     def serve(self, **settings: str) -> Server:
-        process = subprocess.Popen(
-            [sys.executable, "wsgi.py"],
-            cwd=PROJECT,
-            env=self.environment() | settings,
-            stdout=subprocess.PIPE,
-            stderr=(self.folder / "stderr").open("ab"),
-            text=True,
-        )
+        with (self.folder / "stderr").open("ab") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "wsgi.py"],
+                cwd=PROJECT,
+                env=self.environment() | settings,
+                stdout=subprocess.PIPE,
+                stderr=stderr,
+                text=True,
+            )
         server = Server(process, "")
         self.servers.append(server)
         for line in process.stdout:
@@ -110,6 +111,7 @@ class Site:
         for server in self.servers:
             if server.process.poll() is None:
                 server.kill()
+            server.process.stdout.close()
 
     def backup_names(self) -> list[str]:
         return sorted(path.name for path in self.backups.glob("assistants_backup_*.json"))

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from webadmin import config, http_errors, runtime
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Unavailable
+from webadmin.web.htmx import page
 
 _LEAST_FREE_BYTES = 50_000_000
 bp = Blueprint("health", __name__)
@@ -43,6 +44,12 @@ def ready() -> ResponseReturnValue:
     if all(outcome == "ok" for outcome in checks.values()):
         return jsonify({"success": True, "data": {"status": "ok", "checks": checks}})
     return http_errors.json_response(http_errors.describe(NotReady(checks)))
+
+
+@bp.get("/safety")
+def pill() -> ResponseReturnValue:
+    """The sentence on whether the data is safe, for pages that stay open."""
+    return page("shared/_safety_pill.html")
 
 
 def _database() -> None:

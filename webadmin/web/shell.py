@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
-from flask import Flask, g, has_request_context, request
+from flask import Flask, g, has_request_context, request, url_for
 from flask_babel import get_locale
 
-from webadmin import catalogue, config, security
+from webadmin import catalogue, config, safety, security
 from webadmin.db import db, translated_errors
 from webadmin.errors import Unavailable
+from webadmin.safety import Color
 from webadmin.web import prefs
+from webadmin.web.filters import message
 from webadmin.web.htmx import Toast, pending_toasts
 
 _T = TypeVar("_T")
+SAFETY_ICONS = {Color.OK: "shield-check", Color.WARN: "alert-triangle", Color.BAD: "alert-circle"}
 _SECTIONS = {"restore": "import", "auth": None, "prefs": None}
 
 
@@ -27,6 +30,18 @@ class ShellUser:
     name: str
     role: str
     initials: str
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """The one sentence on whether the data is safe, on every page; it asks for itself again each minute."""
+
+    color: str
+    icon: str
+    title: str
+    line: str
+    url: str
+    poll_url: str
 
 
 class Shell:
@@ -50,6 +65,21 @@ class Shell:
         """Counts of the navigation; None when the database cannot be read."""
         counts = _or_none(lambda: catalogue.counts(db.session(), catalogue.Query()))
         return {"total": counts["all"]} if counts else None
+
+    @cached_property
+    def pill(self) -> Pill | None:
+        """Whether the data is safe; for people who are signed in."""
+        if self.user is None:
+            return None
+        found = safety.current()
+        return Pill(
+            color=str(found.color),
+            icon=SAFETY_ICONS[found.color],
+            title=message(found.title),
+            line=message(found.line),
+            url=url_for("backups.history"),
+            poll_url=url_for("health.pill"),
+        )
 
     @cached_property
     def theme(self) -> str:
