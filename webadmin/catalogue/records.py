@@ -257,9 +257,20 @@ def _canonical(span: bytes) -> Record | None:
 def _build(span: bytes, found: _Findings, author: str, created_at: str, limits: Limits | None) -> Record | None:
     try:
         values, raws = strict.read_object(span)
+        return _fill(values, raws, span, found, Record(id=None, title="", author=author, created_at=created_at), limits)
     except strict.NotReadable as error:
         found.problem(None, error.template, **error.params)
         return None
+
+
+def _fill(
+    values: dict[str, Any],
+    raws: dict[str, bytes],
+    span: bytes,
+    found: _Findings,
+    record: Record,
+    limits: Limits | None,
+) -> Record:
     given = values.get("id")
     found.id = given if isinstance(given, str) else None
     for key, (template, params) in strict.unusable(values).items():
@@ -269,7 +280,7 @@ def _build(span: bytes, found: _Findings, author: str, created_at: str, limits: 
         found.problem(key, template, **params)
         values[key] = None
     broken = {problem.field for problem in found.problems if problem.field}
-    record = Record(id=None, title="", author=author, created_at=created_at, version=None if found.is_trusted else 1)
+    record.version = None if found.is_trusted else 1
     for name, key in JSON_NAMES.items():
         value = values.pop(key, None)
         if value is None:
@@ -282,7 +293,8 @@ def _build(span: bytes, found: _Findings, author: str, created_at: str, limits: 
             continue
         found.problem(key, *reason)
         broken.add(key)
-    record.extra |= {key: raws[key] for key, value in values.items() if value is not None}
+    if not found.problems:
+        record.extra |= {key: raws[key] for key, value in values.items() if value is not None}
     if isinstance(record.tags, str):
         found.warning("tags", N_("The tags are a text instead of a list; they are kept as they are."))
     _check_rules(record, span, found, frozenset(broken), limits)
