@@ -12,16 +12,17 @@ MADE_IN := $(VENV)/made-in
 # Candidates for the interpreter; `make PYTHON=/path/to/python3.12 run` names one.
 PYTHON ?=
 SOURCES := webadmin tests benchmarks wsgi.py
+TRANSLATIONS := webadmin/translations
 
 # A virtual environment holds absolute paths: one that was moved, or whose Python is gone, is made again.
 ifneq ($(shell test -x $(BIN)/python && cat $(MADE_IN) 2>/dev/null),$(CURDIR))
 $(MADE_IN): FORCE
 endif
 
-.PHONY: help run setup test browser check lint types layers templates format bench docs FORCE
+.PHONY: help run setup test browser check lint types layers templates format bench docs translations FORCE
 
 help: ## list these targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 run: $(READY_RUN) ## set up and serve (PORT, default 8000)
 	@exec $(BIN)/python wsgi.py
@@ -57,6 +58,13 @@ bench: $(READY_DEV) ## the published measurements
 
 docs: $(READY_RUN) ## renew .env.local.example and the table in docs/configuration.md
 	@$(BIN)/python -m webadmin.config
+
+translations: $(READY_DEV) ## gather the texts of pages for translation, and compile the translations
+	@texts=$$(mktemp); trap 'rm -f "$$texts"' EXIT; \
+	$(BIN)/pybabel --quiet extract --mapping-file=pyproject.toml --keywords=lazy_gettext --add-location=file --sort-output --output-file="$$texts" .; \
+	$(BIN)/pybabel --quiet update --input-file="$$texts" --output-dir=$(TRANSLATIONS) --no-wrap --no-fuzzy-matching \
+	  --ignore-obsolete --ignore-pot-creation-date; \
+	$(BIN)/pybabel --quiet compile --directory=$(TRANSLATIONS)
 
 $(MADE_IN):
 	@python=''; \
