@@ -146,7 +146,7 @@ class TestList:
         assert form.select_one("button.unscripted")
         for name in ("tag", "author"):
             link = form.select_one(f'a[href^="/assistants/filter/{name}"]')
-            values = soup(ada.get(link["href"])).select("main a.chip")
+            values = soup(ada.get(link["href"])).select("main .rows a")
             assert values
             assert all("tag=coding" in value["href"] and "view=compact" in value["href"] for value in values)
 

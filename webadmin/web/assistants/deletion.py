@@ -35,11 +35,9 @@ def delete(key: str) -> ResponseReturnValue:
     except StaleVersion:
         with translated_errors():
             return _question(catalogue.get(reading(), assistant_id), has_changed=True)
-    return redirect(
-        way_back(url_for("assistants.list")),
-        toast=gettext("Deleted “%(title)s”.", title=record.title),
-        undo_url=_undo_url([assistant_id]),
-    )
+    back = way_back(url_for("assistants.list"))
+    text = gettext("Deleted “%(title)s”.", title=record.title)
+    return redirect(back, toast=text, undo_url=_undo_url([assistant_id], back))
 
 
 @bp.post("/assistants/delete")
@@ -57,7 +55,7 @@ def delete_selected() -> ResponseReturnValue:
     deleted = [str(record.id) for record in records]
     operations.delete_assistants(current_actor(), deleted)
     text = ngettext("Deleted %(num)d assistant.", "Deleted %(num)d assistants.", len(deleted))
-    return redirect(back, toast=text, undo_url=_undo_url(deleted))
+    return redirect(back, toast=text, undo_url=_undo_url(deleted, back))
 
 
 def _question(record: Record, *, has_changed: bool = False) -> ResponseReturnValue:
@@ -72,8 +70,8 @@ def _question(record: Record, *, has_changed: bool = False) -> ResponseReturnVal
     )
 
 
-def _undo_url(ids: Sequence[str]) -> str:
+def _undo_url(ids: Sequence[str], back: str) -> str:
     with translated_errors():
         session = db.session()
         entries = [catalogue.newest_in_trash(session, each) for each in ids]
-    return url_for("assistants.undo_delete", number=[entry.number for entry in entries if entry])
+    return url_for("assistants.undo_delete", number=[entry.number for entry in entries if entry], back=back)
