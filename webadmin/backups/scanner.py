@@ -27,6 +27,7 @@ _FLAT = re.compile(
 )
 # Runs of brackets count as one token, so that millions of them cost no more than they must.
 _TOKEN = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{]++)|([\]}]++)|(")', re.DOTALL)
+_OPENING, _CLOSING, _UNCLOSED = 1, 2, 3
 
 
 class BadStructure(Exception):
@@ -130,24 +131,25 @@ class Scanner:
                 raise self.cut()
 
     def _nested(self) -> bytes:
-        depth = 0
-        ahead = 0
+        depth = ahead = 0
         while True:
-            token = _TOKEN.search(self._data, self._at + ahead)
-            if token is None or token[3]:
-                ahead = (token.start() if token else len(self._data)) - self._at
-                if not self._more():
-                    raise self.cut()
-                continue
-            ahead = token.end() - self._at
-            if token[1]:
-                depth += len(token[1])
-                if depth > _MAX_DEPTH:
-                    raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is nested too deep."))
-            elif token[2]:
-                if depth <= len(token[2]):
-                    return self._cut_out(token.start() + depth)
-                depth -= len(token[2])
+            for token in _TOKEN.finditer(self._data, self._at + ahead):
+                kind = token.lastindex
+                if kind == _OPENING:
+                    depth += token.end() - token.start()
+                    if depth > _MAX_DEPTH:
+                        raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is nested too deep."))
+                elif kind == _CLOSING:
+                    if depth <= token.end() - token.start():
+                        return self._cut_out(token.start() + depth)
+                    depth -= token.end() - token.start()
+                elif kind == _UNCLOSED:
+                    ahead = token.start() - self._at
+                    break
+            else:
+                ahead = len(self._data) - self._at
+            if not self._more():
+                raise self.cut()
 
     def items(self) -> Iterator[bytes]:
         """The raw texts of the items of the list that begins here. Errors name the item's index."""
