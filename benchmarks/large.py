@@ -14,6 +14,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -45,7 +46,7 @@ class Server:
             "ADMIN_PASSWORD": "a bench password 42",
         }
         self.process = subprocess.Popen(
-            [PYTHON, "wsgi.py"], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL
+            [PYTHON, "wsgi.py"], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
         self._wait()
         made = subprocess.run(
@@ -163,6 +164,44 @@ def measure(server: Server, document: Path) -> None:
     print({name: counts[name] for name in ("created", "updated", "unchanged", "safetyBackup")})
     _, second = server.call("GET", "/api/assistants/backup/export")
     print("record lines of both exports equal:", record_lines(second) == lines)
+    cancel_half_way(server, browser, document)
+    _, third = server.call("GET", "/api/assistants/backup/export")
+    print("record lines after the cancelled import equal:", record_lines(third) == lines)
+
+
+def cancel_half_way(server: Server, browser: urllib.request.OpenerDirector, document: Path) -> None:
+    """Import a file in which every title differs, cancel when half of it is written, see when writing works again."""
+    changed = document.with_name("changed.json")
+    with document.open(encoding="utf-8") as old, changed.open("w", encoding="utf-8") as new:
+        for line in old:
+            new.write(line.replace('"title": "', '"title": "changed ', 1))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(server.call, "POST", "/api/assistants/backup/import", changed)
+        job = half_written(server)
+        form = browser.open(f"http://127.0.0.1:{server.port}/jobs/{job}").read().decode()
+        token = re.search(r'name="csrf_token" value="([^"]+)"', form)
+        fields = urllib.parse.urlencode({"csrf_token": token[1] if token else ""}).encode()
+        begun = time.perf_counter()
+        browser.open(f"http://127.0.0.1:{server.port}/jobs/{job}/cancel", fields).read()
+        with sqlite3.connect(server.environment["DATABASE_PATH"], timeout=60, isolation_level=None) as other:
+            other.execute("BEGIN IMMEDIATE")
+            print(f"cancelled: write lock free after {time.perf_counter() - begun:.2f} s")
+            other.execute("ROLLBACK")
+        status, answer = running.result()
+    print(status, json.loads(answer)["error"]["message"])
+
+
+def half_written(server: Server) -> str:
+    """Wait until the running import has written half of its changes; the number of its task."""
+    path = Path(server.environment["DATABASE_PATH"]).with_name("runtime.db")
+    runtime = sqlite3.connect(path)
+    while True:
+        row = runtime.execute(
+            "SELECT id FROM jobs WHERE state = 'running' AND phase = 'importing' AND done >= total / 2"
+        ).fetchone()
+        if row:
+            return str(row[0])
+        time.sleep(0.05)
 
 
 if __name__ == "__main__":
