@@ -3,15 +3,17 @@
 import json
 import re
 import sqlite3
+from contextlib import closing
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from bs4 import BeautifulSoup
 
 from tests.factories import make_record, store, stored
-from tests.people import add_person, csrf_token, sign_in
+from tests.people import add_person, close, csrf_token, sign_in
 from webadmin import catalogue
 from webadmin.accounts import SYSTEM
+from webadmin.app import create_app
 from webadmin.db import db, transaction
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
@@ -292,6 +294,29 @@ class TestEditor:
 
     def test_unknown_is_not_found(self, ada):
         assert ada.get("/assistants/edit/nothing").status_code == 404
+
+
+class TestLocked:
+    @pytest.fixture
+    def app(self, make_config):
+        built = create_app(make_config(DB_TIMEOUT="50"))
+        yield built
+        close(built)
+
+    def test_a_save_that_cannot_be_made_brings_the_text_back(self, app, ada, folder):
+        store(app, make_record())
+        mine, new = editor(ada) | {"title": "Mine"}, editor(ada, "/assistants/new") | {"title": "Mine", "prompt": "p"}
+        with closing(sqlite3.connect(folder / "assistants.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            for path, fields in ((EDIT, mine), ("/assistants/new", new)):
+                page = soup(ada.post(path, data=fields), status=503)
+                assert "write lock" in page.select_one(".note.bad").text
+                assert page.select_one("#title")["value"] == "Mine"
+                part = soup(ada.post(path, data=fields, headers=PARTIAL), status=503)
+                assert [each["id"] for each in part.select("[hx-swap-oob]")] == ["toasts"]
+            assert ada.get("/assistants").status_code == 200
+        assert ada.post(EDIT, data=mine).status_code == 303
+        assert stored(app).title == "Mine"
 
 
 class TestStatus:

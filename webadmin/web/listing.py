@@ -81,8 +81,7 @@ class Listing:
             replace(self.query, **{"cursor": None, **changes}),
             is_compact=self.is_compact if is_compact is None else is_compact,
         )
-        cursor = {"cursor": changed.query.cursor} if changed.query.cursor else {}
-        return url_for("assistants.list", **changed._args(), **cursor)
+        return url_for("assistants.list", **changed._args(), cursor=changed.query.cursor)
 
     def facet_href(self, name: str) -> str:
         """The address of the values that the filter `name` can take in this list."""

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from webadmin import catalogue
 from webadmin.catalogue import Record
 from webadmin.db import transaction, translated_errors
-from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, StaleVersion
+from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, NotFound, Problem, StaleVersion, Unavailable
+from webadmin.http_errors import describe
 from webadmin.security import current_actor
 from webadmin.web import texts
 from webadmin.web.assistant_forms import FIELDS, LABELS, Typed
@@ -69,7 +70,9 @@ def create() -> ResponseReturnValue:
     try:
         with transaction() as session:
             record = catalogue.create(session, current_actor(), typed.fields(), assistant_id=new_id or None)
-    except Invalid as error:
+    except (Invalid, Unavailable) as error:
+        if isinstance(error, Unavailable) and wants_fragment():
+            raise
         return _new_page(typed, new_id, error)
     except Conflict:
         return redirect(_edit_url(new_id), toast=gettext("This was saved already."), kind="info")
@@ -96,7 +99,10 @@ def update(key: str) -> ResponseReturnValue:
                 return conflict_page(reading(), assistant_id, typed)
         with transaction() as session:
             record = _save(session, assistant_id, typed, before)
-    except Invalid as error:
+    except (Invalid, Unavailable) as error:
+        # A fragment's toast leaves the page as it is; a page must bring the text back.
+        if isinstance(error, Unavailable) and wants_fragment():
+            raise
         with translated_errors():
             session = reading()
             current = catalogue.get(session, assistant_id)
@@ -186,11 +192,11 @@ def _saved(record: Record, before: int) -> ResponseReturnValue:
         return page("assistants/edit.html", "assistants/_saved.html", **_editor(reading(), record))
 
 
-def _new_page(typed: Typed, new_id: str, error: Invalid | None = None) -> ResponseReturnValue:
+def _new_page(typed: Typed, new_id: str, error: DomainError | None = None) -> ResponseReturnValue:
     return page(
         "assistants/new.html",
         "assistants/_form.html",
-        status=422 if error else 200,
+        status=_status(error),
         typed=typed,
         new_id=new_id,
         record=None,
@@ -205,13 +211,13 @@ def _edit_page(
     record: Record,
     *,
     typed: Typed | None = None,
-    error: Invalid | None = None,
+    error: DomainError | None = None,
     version: int | None = None,
 ) -> ResponseReturnValue:
     return page(
         "assistants/edit.html",
         "assistants/_form.html",
-        status=422 if error else 200,
+        status=_status(error),
         **_editor(session, record, typed=typed, error=error, version=version),
     )
 
@@ -221,7 +227,7 @@ def _editor(
     record: Record,
     *,
     typed: Typed | None = None,
-    error: Invalid | None = None,
+    error: DomainError | None = None,
     version: int | None = None,
 ) -> dict[str, Any]:
     typed = typed or Typed.from_record(record)
@@ -241,14 +247,21 @@ def _editor(
     }
 
 
-def _problems(error: Invalid | None) -> dict[str, Any]:
-    """What the domain found wrong: for the summary, and by field."""
-    problems = error.problems if error else []
+def _problems(error: DomainError | None) -> dict[str, Any]:
+    """What went wrong: for the summary, and by field."""
+    problems = error.problems if isinstance(error, Invalid) else []
     errors: dict[str, list[str]] = {}
     for problem in problems:
         errors.setdefault(problem.field or "", []).append(gettext(problem.message.template, **problem.message.params))
     summary = [(field or None, _sentence(field, text)) for field, found in errors.items() for text in found]
+    if error and not summary:
+        said = [gettext(part.template, **part.params) for part in (error.message, error.hint) if part]
+        summary = [(None, " ".join(said))]
     return {"errors": errors, "summary": summary}
+
+
+def _status(error: DomainError | None) -> int:
+    return describe(error).page_status if error else 200
 
 
 def _sentence(field: str, text: str) -> str:
