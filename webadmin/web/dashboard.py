@@ -21,13 +21,13 @@ from webadmin.safety import Safety
 from webadmin.web import timeline
 from webadmin.web.filters import day_name, message, number, size, time_element
 from webadmin.web.htmx import page
+from webadmin.web.shell import SAFETY_ICONS
 
 bp = Blueprint("dashboard", __name__)
 
 _T = TypeVar("_T")
 _WAITING = 4
 _CHANGES = 6
-_ICONS = {"ok": "shield-check", "warn": "alert-triangle", "bad": "alert-circle"}
 
 
 @bp.get("/")
@@ -76,7 +76,7 @@ def _headline(session: Session, found: Safety, newest: Backup | None, *, has_cat
     return {
         "title": message(found.headline),
         "tone": str(found.color),
-        "icon": _ICONS[found.color],
+        "icon": SAFETY_ICONS[found.color],
         "text": Markup(" ").join(sentences),
     }
 
@@ -143,7 +143,7 @@ def _verified(found: Sequence[Backup] | None) -> dict[str, Any]:
 
 
 def _database(total: int | None) -> dict[str, Any]:
-    cell = {"label": gettext("Database"), "icon": "heartbeat", "href": url_for("assistants.list")}
+    cell = {"label": gettext("Database"), "icon": "database", "href": url_for("assistants.list")}
     if total is None:
         return cell | {"value": gettext("Not readable"), "line": gettext("Look at the log"), "tone": "bad"}
     line = ngettext(

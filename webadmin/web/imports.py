@@ -23,7 +23,7 @@ from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
 from webadmin.jobs import Job, Progress, Waiting
 
 KIND = "import"
-PAGE_SIZE = 50
+PAGE_SIZE = 25
 LISTED = (Action.UPDATE, Action.CREATE, Action.ONLY_HERE)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webadmin import backups, config, jobs
@@ -195,6 +195,7 @@ def _review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         "report": known,
         "choice": choice,
         "facts": _facts(known),
+        "line": _summary(known),
         "plan": plan,
         "counts": counts,
         "modes": [(mode, _address(job, _in_mode(choice, mode), tab=tab)) for mode in Mode],
@@ -239,6 +240,32 @@ def _confirmation(job: Job, known: Report, choice: Choice, *, is_missed: bool = 
         "back": _address(job, choice),
         **_head(_REVIEW),
     }
+
+
+def _summary(known: Report) -> str:
+    """What the check found, in a sentence."""
+    count = known.document.count
+    templates = {
+        Integrity.RIGHT: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record, and its checksum is right.",
+            "Nothing has been written yet. The file holds %(count)s records, and its checksum is right.",
+            count,
+            count=number(count),
+        ),
+        Integrity.WRONG: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record, and its checksum is wrong.",
+            "Nothing has been written yet. The file holds %(count)s records, and its checksum is wrong.",
+            count,
+            count=number(count),
+        ),
+        Integrity.NONE: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record and no checksum.",
+            "Nothing has been written yet. The file holds %(count)s records and no checksum.",
+            count,
+            count=number(count),
+        ),
+    }
+    return templates[known.document.integrity]
 
 
 def _facts(known: Report) -> list[tuple[str, Any]]:
