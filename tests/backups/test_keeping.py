@@ -254,11 +254,13 @@ def test_missed_run_is_made_up_and_marked_late(data: Config, fill: Fill) -> None
             assert backups.status(Session(connection), late).missed_at is None
 
 
-def test_run_that_was_due_before_the_first_start_is_not_owed(data: Config, fill: Fill) -> None:
+def test_a_first_start_after_the_time_makes_the_days_backup_late(data: Config, fill: Fill) -> None:
     late = MONDAY + timedelta(hours=5)
     with time_machine.travel(late, tick=False):
         fill(make_record(1))
-        assert backups.run_scheduled(late + timedelta(minutes=1)) is None
+        made = backups.run_scheduled(late + timedelta(minutes=1))
+    assert made is not None
+    assert made.is_late
 
 
 def test_failed_daily_run_shows_until_one_succeeds(data: Config, fill: Fill) -> None:

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from webadmin import config, db, strict
+from webadmin import config
 from webadmin.accounts import SCHEDULER
 from webadmin.backups import folder as folder_of
 from webadmin.backups import schedule
@@ -21,8 +20,6 @@ from webadmin.backups.writer import create_locked
 from webadmin.errors import N_
 
 _WAIT_SECONDS = 30
-_FIRST_SEEN = """SELECT coalesce((SELECT created_at FROM aa_revision ORDER BY number LIMIT 1),
-    (SELECT max(applied_at) FROM migrations))"""
 
 
 def current_schedule() -> schedule.Schedule:
@@ -47,8 +44,6 @@ def run_scheduled(now: datetime) -> Backup | None:
     if not config.current().auto_backup_enabled or run is None or _is_done(run):
         return None
     is_late = schedule.is_late(now, run)
-    if is_late and not _was_here_before(run.due_at):
-        return None
     with folder_of.hold(current_folder(), who=SCHEDULER.name, what=N_("daily backup"), wait_seconds=_WAIT_SECONDS):
         if _is_done(run):
             return None
@@ -68,14 +63,6 @@ def _is_done(run: schedule.Run) -> bool:
 def _is_sealed(path: Path, _size: int, _changed_at: int) -> bool:
     with folder_of.open_backup(path.parent, path.name) as file:
         return check_seal(file).is_right
-
-
-def _was_here_before(instant: datetime) -> bool:
-    """Whether this program had the database then: a run that was due before the first start is not owed."""
-    with db.reading() as connection:
-        first = connection.execute(text(_FIRST_SEEN)).scalar()
-    since = strict.to_instant(first)
-    return since is not None and since <= instant
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +108,4 @@ def _missed(found: list[Backup], now: datetime) -> datetime | None:
         return None
     day = run.day.isoformat()
     is_done = any(b.is_verified and b.kind is Kind.SCHEDULED and b.local_day == day for b in found)
-    return None if is_done or not _was_here_before(run.due_at) else run.due_at
+    return None if is_done else run.due_at
