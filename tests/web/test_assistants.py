@@ -445,7 +445,8 @@ class TestConflict:
 class TestDeletion:
     def test_asks_deletes_and_undoes(self, app, ada, three):
         before = stored(app, "a")
-        question = soup(ada.get("/assistants/delete/a?back=/assistants?status=published"))
+        seen = {"Referer": "http://localhost/assistants?status=published"}
+        question = soup(ada.get("/assistants/delete/a", headers=seen))
         assert "Delete “SQL Explainer”?" in question.h1.text
         form = question.select_one("form.dialog-body")
         answer = ada.post(form["action"], data=fields_of(form))
@@ -463,6 +464,12 @@ class TestDeletion:
         page = soup(ada.post(form["action"], data=fields_of(form)), status=409)
         assert "It was changed since you asked." in page.text
         assert stored(app).title == "Changed"
+
+    @pytest.mark.parametrize("seen", ["http://example.org/assistants?q=x", "http://localhost/assistants/edit/ast_1"])
+    def test_leads_back_to_no_other_page(self, app, ada, seen):
+        store(app, make_record())
+        question = soup(ada.get("/assistants/delete/ast_1", headers={"Referer": seen}))
+        assert question.select_one("[name=back]")["value"] == "/assistants"
 
     def test_leads_back_to_this_site_only(self, app, ada):
         store(app, make_record())

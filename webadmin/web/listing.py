@@ -16,7 +16,7 @@ PAGE_SIZES = (25, 50, 100)
 _VISIBILITY = {"public": True, "private": False}
 # SQLite refuses expressions nested deeper than 1,000; nobody combines so many by hand.
 _MOST_TAGS = 20
-_EXCERPT_BEFORE, _EXCERPT_LENGTH = 40, 200
+_EXCERPT_BEFORE, _EXCERPT_LENGTH = 40, 140
 
 
 @dataclass(frozen=True, slots=True)

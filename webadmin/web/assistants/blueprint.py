@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
+from urllib.parse import urlsplit
+
+from flask import Blueprint, request, url_for
 from sqlalchemy.orm import Session
 
 from webadmin import catalogue, security
@@ -32,7 +34,12 @@ def reading() -> Session:
     return session
 
 
-def way_back(default: str) -> str:
-    """Where a form leads back to: the page of this site that it was opened from, else `default`."""
+def way_back() -> str:
+    """The list that a form leads back to, with its filters: what the form says, else what it was opened from."""
+    start = url_for("assistants.list")
     target = request.values.get("back")
-    return security.safe_next(target) if target else default
+    if target is None:
+        seen = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+        is_list = seen.netloc == request.host and seen.path == start
+        target = f"{seen.path}?{seen.query}" if is_list and seen.query else start
+    return security.safe_next(target)

@@ -35,7 +35,7 @@ def delete(key: str) -> ResponseReturnValue:
     except StaleVersion:
         with translated_errors():
             return _question(catalogue.get(reading(), assistant_id), has_changed=True)
-    back = way_back(url_for("assistants.list"))
+    back = way_back()
     text = gettext("Deleted “%(title)s”.", title=record.title)
     return redirect(back, toast=text, undo_url=_undo_url([assistant_id], back))
 
@@ -44,7 +44,7 @@ def delete(key: str) -> ResponseReturnValue:
 def delete_selected() -> ResponseReturnValue:
     """Ask how many are to go; with the answer, move them to the trash after a safety backup, in one transaction."""
     ids = list(dict.fromkeys(request.form.getlist("id")))
-    back = way_back(url_for("assistants.list"))
+    back = way_back()
     with translated_errors():
         session = reading()
         records = [record for each in ids if (record := catalogue.find_record(session, each)) is not None]
@@ -65,7 +65,7 @@ def _question(record: Record, *, has_changed: bool = False) -> ResponseReturnVal
         status=409 if has_changed else 200,
         record=record,
         has_changed=has_changed,
-        back=way_back(url_for("assistants.list")),
+        back=way_back(),
         days=catalogue.KEPT_FOR.days,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from flask import Response, request, url_for
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
@@ -39,7 +39,7 @@ def export_selected() -> ResponseReturnValue:
         found = [catalogue.find_record(session, assistant_id) for assistant_id in request.form.getlist("id")]
     records = [record for record in found if record is not None]
     if not records:
-        return redirect(way_back(url_for("assistants.list")), toast=gettext("Nothing was selected."), kind="info")
+        return redirect(way_back(), toast=gettext("Nothing was selected."), kind="info")
     return _document(records, "assistants_selected.json")
 
 

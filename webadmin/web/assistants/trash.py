@@ -68,7 +68,7 @@ def undo_delete() -> ResponseReturnValue:
         except Conflict:
             return _in_use_page(number)
     text = ngettext("%(num)d assistant is back.", "%(num)d assistants are back.", count)
-    return redirect(way_back(url_for("assistants.list")), toast=text)
+    return redirect(way_back(), toast=text)
 
 
 def _in_use_page(number: int) -> ResponseReturnValue:
