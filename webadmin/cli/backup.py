@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +18,8 @@ from webadmin.db import db
 from webadmin.errors import N_, Message
 
 _UNRELIABLE = frozenset({State.FAILED, State.ALTERED})
+# Every record was read and the count is right; without a checksum nothing shows that the bytes are those of the day.
+_WITHOUT_ERROR = defaultdict(str, {State.UNCHECKED: "no checksum: not checked"})
 
 backup = AppGroup("backup", help="Backups: files that hold the whole catalogue.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -107,7 +110,7 @@ def verify(names: tuple[str, ...], is_all: bool, as_json: bool) -> None:
     else:
         show_table(
             ("FILE", "STATE", "RECORDS", "WHY"),
-            [(o["filename"], o["state"], o["recordCount"], o["error"]) for o in outcomes],
+            [(o["filename"], o["state"], o["recordCount"], o["error"] or _WITHOUT_ERROR[o["state"]]) for o in outcomes],
         )
     bad = [o["filename"] for o in outcomes if o["state"] in _UNRELIABLE]
     if bad:
