@@ -530,6 +530,13 @@ class TestTrash:
         assert restored.title == "Old"
         assert stored(app).title == ("Old" if how == "replace" else "New")
 
+    def test_undo_brings_back_the_others_when_one_id_is_in_use(self, app, ada, three):
+        for record_id in ("a", "b", "c"):
+            post(ada, f"/assistants/delete/{record_id}")
+        store(app, make_record("a", title="New"))
+        soup(post(ada, "/trash/undo?number=1&number=2&number=3&number=99"), status=409)
+        assert {stored(app, each).title for each in "abc"} == {"New", "单元测试生成器", "Dockerfile Slimmer"}
+
     def test_what_another_program_deleted_can_be_put_back(self, app, ada, three, folder):
 
         other = sqlite3.connect(folder / "assistants.db")

@@ -56,17 +56,19 @@ def put_back(number: int) -> ResponseReturnValue:
 @bp.post("/trash/undo")
 def undo_delete() -> ResponseReturnValue:
     """Undo a deletion that a toast told about; the page stays the one that it was told on."""
-    numbers = request.args.getlist("number", type=int)
-    count = 0
-    for number in numbers:
-        try:
-            with transaction() as session:
+    count, in_use = 0, []
+    with transaction() as session:
+        for number in request.args.getlist("number", type=int):
+            # Both are raised before anything is written, so the others still go back together.
+            try:
                 catalogue.put_back(session, current_actor(), number)
-            count += 1
-        except NotFound:
-            continue
-        except Conflict:
-            return _in_use_page(number)
+                count += 1
+            except NotFound:
+                continue
+            except Conflict:
+                in_use.append(number)
+    if in_use:
+        return _in_use_page(in_use[0])
     text = ngettext("%(num)d assistant is back.", "%(num)d assistants are back.", count)
     return redirect(way_back(), toast=text)
 
