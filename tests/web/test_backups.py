@@ -1,0 +1,256 @@
+"""The pages of backups, as a browser without scripts uses them."""
+
+import gzip
+import hashlib
+import json
+import resource
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import time_machine
+from flask import Flask
+
+from tests.factories import make_record, store
+from tests.people import add_person, close, sign_in
+from tests.web.conftest import PARTIAL, Browser, soup, words
+from webadmin import backups
+from webadmin.accounts import SYSTEM
+from webadmin.app import create_app
+
+
+def make(app: Flask, **options) -> str:
+    with app.app_context():
+        return backups.create(SYSTEM, **options).name
+
+
+def rows(page):
+    return [words(row) for row in page.select("#history tbody tr")]
+
+
+def test_backing_up_now_shows_the_verified_file_on_top(app, browser):
+    store(app, make_record())
+    answer = browser.post("/backups")
+    assert (answer.status_code, answer.location) == (303, "/backups")
+    page = browser.settled("/backups")
+    [row] = rows(page)
+    assert all(word in row for word in ("Manual", "Ada", "Verified", "Today")), row
+    assert "Backup made and verified: 1 record" in words(page.select_one("#toasts"))
+
+
+def test_page_without_backups_says_when_the_first_runs(browser):
+    page = browser.page("/backups")
+    assert "No backups yet. The first runs at 02:00" in words(page)
+    assert page.select("#history form[action='/backups']")
+
+
+def test_tabs_show_one_kind_each_with_its_count(app, browser):
+    make(app, reason="manual")
+    make(app, reason="safety")
+    page = browser.page("/backups")
+    assert [words(tab) for tab in page.select(".tabs a")] == [
+        "All 2", "Automatic 0", "Manual 1", "Safety 1", "Uploaded 0",
+    ]  # fmt: skip
+    [row] = rows(browser.page("/backups?kind=safety"))
+    assert "Safety" in row
+
+
+def test_older_backups_are_on_the_next_page(app, browser, folder):
+    name = make(app)
+    content = (folder / "backups" / name).read_bytes()
+    for number in range(30):
+        (folder / "backups" / f"assistants_backup_copy{number:02}.json").write_bytes(content)
+    first = browser.page("/backups")
+    assert len(rows(first)) == 25
+    second = browser.page(first.select_one("[rel=next]")["href"])
+    assert (len(rows(second)), second.select_one("[rel=next]")) == (6, None)
+    assert second.select_one("[rel=prev]")["href"] == "/backups"
+
+
+def test_file_put_into_the_folder_is_listed_and_one_taken_out_is_missing(app, browser, folder):
+    name = make(app)
+    (folder / "backups" / "assistants_backup_by_hand.json").write_text("[]")
+    browser.page("/backups")
+    (folder / "backups" / name).unlink()
+    listed = rows(browser.page("/backups"))
+    assert any("by_hand" in row and "Uploaded" in row and "Not checked" in row for row in listed)
+    assert any(name in row and "Missing" in row for row in listed)
+    assert "not in the folder any more" in words(browser.page(f"/backups/{name}"))
+
+
+def test_failed_run_is_a_row_with_its_cause(app, browser, folder):
+    store(app, make_record(prompt="x" * 3_000_000))
+    with closing(sqlite3.connect(folder / "assistants.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        browser.post("/backups")
+        page = browser.settled("/backups")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    [row] = rows(page)
+    assert all(word in row for word in ("The disk is full", "Manual", "Failed")), row
+    assert not page.select("#history tbody a")
+
+
+def test_detail_proves_the_file_and_gives_the_command_to_check_it(app, browser, folder):
+    store(app, make_record(), make_record("ast_2", status="draft"))
+    name = make(app)
+    page = browser.page(f"/backups/{name}")
+    text = words(page)
+    digest = hashlib.sha256((folder / "backups" / name).read_bytes()).hexdigest()
+    assert "This file can be restored" in text
+    assert digest in text
+    assert f"sed '$d' {name} | sha256sum" in text
+    assert "Published 1" in text
+    assert "Draft 1" in text
+
+
+def test_download_is_the_file_byte_for_byte(app, browser, folder):
+    store(app, make_record())
+    name = make(app)
+    answer = browser.get(f"/backups/{name}/download")
+    data = (folder / "backups" / name).read_bytes()
+    assert answer.data == data
+    assert int(answer.headers["Content-Length"]) == len(data)
+    assert name in answer.headers["Content-Disposition"]
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/backups/secret-key", "/backups/..%2Fsecret-key/download", "/backups/x.json/delete"])
+def test_what_is_no_backup_is_404(browser, path):
+    assert browser.get(path).status_code == 404
+
+
+def test_verify_finds_a_changed_byte(app, browser, folder):
+    store(app, make_record())
+    name = make(app)
+    path = folder / "backups" / name
+    path.write_bytes(path.read_bytes().replace(b"Code Reviewer", b"Code Reviewes"))
+    browser.post(f"/backups/{name}/verify")
+    page = browser.settled(f"/backups/{name}")
+    assert "changed after it was made" in words(page)
+
+
+def test_verify_proves_a_file_that_was_put_there(app, browser, folder):
+    name = make(app)
+    copy = "assistants_backup_copy.json"
+    (folder / "backups" / copy).write_bytes((folder / "backups" / name).read_bytes())
+    browser.post(f"/backups/{copy}/verify")
+    assert "This file can be restored" in words(browser.settled(f"/backups/{copy}"))
+
+
+def test_deleting_asks_then_goes_to_the_bin_and_comes_back(app, browser):
+    gone, _kept = make(app), make(app)
+    question = browser.page(f"/backups/{gone}/delete")
+    assert "It stays in the bin for 7 days. 1 other remains." in words(question)
+    answer = browser.submit(question.select_one("main form[action$='/delete']"))
+    assert answer.status_code == 303
+    assert gone not in " ".join(rows(browser.page("/backups")))
+    bin_page = browser.page("/backups/bin")
+    assert gone in words(bin_page)
+    browser.submit(bin_page.select_one("main form"))
+    assert gone in " ".join(rows(browser.page("/backups")))
+
+
+def test_only_verified_backup_cannot_be_deleted(app, browser):
+    name = make(app)
+    question = browser.page(f"/backups/{name}/delete")
+    assert "only verified backup" in words(question)
+    assert question.select("main form[action='/backups']")
+    assert browser.post(f"/backups/{name}/delete").status_code == 409
+    assert name in " ".join(rows(browser.page("/backups")))
+
+
+def test_question_opens_alone_in_the_dialog(app, browser):
+    make(app)
+    part = browser.get(f"/backups/{make(app)}/delete", headers=PARTIAL).text
+    assert "<html" not in part
+    assert "<h1" in part
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_upload_is_kept_without_being_restored(app, browser, document, pack):
+    content = pack(json.dumps(document(3)).encode())
+    answer = browser.upload(content, "market.json", "/backups/upload")
+    assert answer.status_code == 303, answer.text
+    [row] = rows(browser.page("/backups"))
+    assert all(word in row for word in ("market.json", "Uploaded", "3", "Not checked")), row
+    assert browser.get(f"{answer.location}/download").data == json.dumps(document(3)).encode()
+    assert "Add your first assistant" in words(browser.page("/"))
+
+
+def test_upload_that_is_no_backup_is_refused_in_words(browser, folder):
+    answer = browser.upload(b"hello", path="/backups/upload")
+    assert "does not begin like a JSON document" in words(soup(answer, 422))
+    assert not list((folder / "backups").glob("*.json"))
+    assert not [path for path in (folder / ".incoming").iterdir() if path.suffix == ".upload"]
+
+
+def test_too_large_upload_answers_413_in_words(make_config, document):
+    small = create_app(make_config(MAX_UPLOAD_SIZE="2000"))
+    try:
+        add_person(small, "Ada")
+        browser = Browser(small.test_client())
+        sign_in(browser.client, "Ada")
+        answer = browser.upload(document(100), path="/backups/upload")
+        assert "the limit is 2" in words(soup(answer, 413))
+    finally:
+        close(small)
+
+
+def test_schedule_names_the_next_three_runs(browser):
+    now = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    with time_machine.travel(now, tick=True):
+        text = words(browser.page("/backups"))
+    assert "Every day at 02:00" in text
+    assert all(day in text for day in ("Mon 2 Mar 02:00", "Tue 3 Mar 02:00", "Wed 4 Mar 02:00"))
+
+
+def test_what_retention_deletes_is_said_days_before(app, browser):
+    now = datetime.now(UTC)
+    for ago in range(40, 25, -1):
+        with time_machine.travel(now - timedelta(days=ago), tick=True):
+            make(app)
+    page = browser.page("/backups")
+    card = next(each for each in page.select(".card") if words(each).startswith("What will be deleted"))
+    assert "Today" in words(card)
+    assert "The newest 7 verified backups" in words(card)
+
+
+def test_running_task_is_the_first_thing_in_the_list_and_the_button_says_so(app, browser):
+    from webadmin import jobs
+    from webadmin.errors import Message
+
+    def work(progress):
+        while True:
+            progress.update("writing", 842, 1284)
+            progress.check_cancelled()
+
+    with app.app_context():
+        job = jobs.start("backup", SYSTEM, work, title=Message("Manual backup"))
+    try:
+        page = browser.page("/backups")
+        assert "Manual backup" in words(page.select_one("#running"))
+        assert page.find("button", disabled=True).text.strip() == "Running…"
+        assert page.select_one("noscript meta[http-equiv=refresh]")
+        part = browser.get(f"/backups/running?job={job.id}", headers=PARTIAL).text
+        assert 'max="1284"' in part
+    finally:
+        browser.post(f"/jobs/{job.id}/cancel")
+        with app.app_context():
+            jobs.wait(job.id, 10)
+    ended = browser.get(f"/backups/running?job={job.id}", headers=PARTIAL).text
+    assert 'hx-trigger="load"' in ended
+    assert "Nothing was changed" in ended
+
+
+def test_names_with_odd_characters_are_addresses(app, browser, folder: Path):
+    name = "assistants_backup_a b?c#d%.json"
+    (folder / "backups").mkdir(exist_ok=True)
+    (folder / "backups" / name).write_text("[]")
+    link = browser.page("/backups").select_one("#history a.entry-title")["href"]
+    assert name in words(browser.page(link))
