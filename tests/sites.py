@@ -108,6 +108,8 @@ class Site:
         return httpx.Client(base_url=server.url, headers=headers, timeout=100)
 
     def close(self) -> None:
+        for log in (self.folder / "logs").glob("*.log"):
+            print(log.read_text(encoding="utf-8"))  # Shown by pytest when the test failed.
         for server in self.servers:
             if server.process.poll() is None:
                 server.kill()

@@ -1,0 +1,158 @@
+"""What runs by itself, shown with real processes: one backup a day, one leader, nothing lost while stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.sites import Site, wait_for
+from webadmin.scheduler import BackOff
+
+NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def site(tmp_path):
+    made = Site(tmp_path)
+    yield made
+    made.close()
+
+
+def past_time() -> str:
+    """A time of today, in UTC, that is over; at midnight itself there is none but midnight."""
+    now = datetime.now(UTC)
+    return f"{max(now - timedelta(minutes=3), now.replace(hour=0, minute=0)):%H:%M}"
+
+
+def heartbeats(site: Site) -> dict[str, dict]:
+    with contextlib.closing(sqlite3.connect(site.data / "runtime.db")) as connection:
+        try:
+            rows = connection.execute("SELECT name, at, details FROM heartbeat").fetchall()
+        except sqlite3.OperationalError:
+            return {}  # The server is about to make it.
+    return {name: {"at": at, **json.loads(details)} for name, at, details in rows}
+
+
+def leader(site: Site) -> int | None:
+    return heartbeats(site).get("scheduler", {}).get("process")
+
+
+def fill(site: Site) -> None:
+    """A catalogue that has been here for a while: a backup that was due before it came is not owed."""
+    file = site.folder / "one.json"
+    file.write_text(json.dumps([{"id": "ast_1", "title": "One", "prompt": "Be one."}]))
+    site.flask("assistants", "import", str(file), "--yes")
+    for path in site.backups.iterdir():
+        path.unlink()
+    with contextlib.closing(sqlite3.connect(site.data / "assistants.db")) as connection:
+        connection.execute("UPDATE aa_revision SET created_at = '2026-01-01T00:00:00.000Z'")
+        connection.commit()
+
+
+def listed(site: Site) -> list[dict]:
+    return json.loads(site.flask("backup", "list", "--json").stdout)
+
+
+class TestBackOff:
+    def test_failed_run_waits_longer_each_time(self):
+        pauses, at, rest = [], NOW, BackOff()
+        for _ in range(5):
+            rest.note_failure(at)
+            assert not rest.allows(at)
+            at = next(at + timedelta(minutes=m) for m in range(1, 200) if rest.allows(at + timedelta(minutes=m)))
+            pauses.append(at)
+        minutes = [(b - a) // timedelta(minutes=1) for a, b in zip([NOW, *pauses], pauses, strict=False)]
+        assert minutes == [5, 15, 60, 60, 60]
+
+    def test_success_ends_the_waiting(self):
+        rest = BackOff()
+        rest.note_failure(NOW)
+        rest.note_success()
+        assert rest.allows(NOW)
+
+    def test_clock_put_back_does_not_hold_a_run_off(self):
+        rest = BackOff()
+        rest.note_failure(NOW)
+        assert rest.allows(NOW - timedelta(days=1))
+
+
+class TestDailyBackup:
+    def test_time_that_passed_while_stopped_is_made_up_and_marked_late(self, site):
+        fill(site)
+        site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
+        site.serve()
+        [name] = wait_for(site.backup_names, 30)
+        [row] = wait_for(lambda: [row for row in listed(site) if row["state"] != "missing"])
+        assert (row["filename"], row["isAuto"], row["state"], row["isLate"]) == (name, True, "verified", True)
+        assert json.loads((site.backups / name).read_text())["metadata"]["kind"] == "scheduled"
+
+    def test_two_processes_and_a_restart_make_one_file(self, site):
+        fill(site)
+        site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
+        first, second = site.serve(), site.serve()
+        names = wait_for(site.backup_names, 30)
+        first.kill()
+        second.kill()
+        site.serve()
+        wait_for(lambda: leader(site) not in {None, first.process.pid, second.process.pid})
+        assert site.backup_names() == names
+        assert len(names) == 1
+
+    def test_switched_off_makes_none(self, site):
+        fill(site)
+        site.settings = {"AUTO_BACKUP_ENABLED": "false", "AUTO_BACKUP_TIME": past_time()}
+        site.serve()
+        wait_for(lambda: heartbeats(site))
+        assert site.backup_names() == []
+
+
+class TestLeader:
+    def test_another_process_takes_over_when_the_leader_dies(self, site):
+        first = site.serve()
+        wait_for(lambda: leader(site) == first.process.pid)
+        second = site.serve()
+        first.kill()
+        wait_for(lambda: leader(site) == second.process.pid, 75)
+
+    def test_commands_do_not_lead(self, site):
+        site.flask("backup", "create")
+        assert heartbeats(site) == {}
+
+
+class TestHousekeeping:
+    def test_changes_of_another_program_get_their_history(self, site):
+        site.flask("db", "upgrade")
+        with contextlib.closing(sqlite3.connect(site.data / "assistants.db")) as other:
+            other.execute(
+                "INSERT INTO assistants (id, title, desc, emoji, prompt, is_public, status, author, created_at)"
+                " VALUES ('ast_1', 'One', '', '', 'Be one.', 0, 'draft', 'ada', '2026-01-01T00:00:00.000Z')"
+            )
+            other.commit()
+            site.serve()
+            find = "SELECT source FROM aa_revision WHERE assistant_id='ast_1'"
+            wait_for(lambda: other.execute(find).fetchall() == [("other program",)])
+
+    def test_held_write_lock_is_noted_and_forgotten(self, site):
+        site.settings = {"DB_TIMEOUT": "100"}
+        site.flask("db", "upgrade")
+        with contextlib.closing(sqlite3.connect(site.data / "assistants.db", isolation_level=None)) as other:
+            server = site.serve()
+            wait_for(lambda: heartbeats(site))
+            other.execute("BEGIN IMMEDIATE")
+            wait_for(lambda: "write-lock" in heartbeats(site), 75)
+            other.execute("ROLLBACK")
+            wait_for(lambda: "write-lock" not in heartbeats(site), 75)
+            server.stop()
+
+    def test_backup_beyond_its_time_goes_to_the_bin_at_the_start(self, site):
+        site.flask("backup", "create")
+        site.flask("backup", "create")
+        older, newer = site.backup_names()
+        site.settings = {"BACKUP_MAX_COUNT": "1"}
+        site.serve()
+        wait_for(lambda: site.backup_names() == [newer], 30)
+        assert (site.backups / ".bin" / older).exists()
