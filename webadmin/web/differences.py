@@ -13,9 +13,10 @@ _TOKEN = re.compile(
 )
 _LINE_END = re.compile(r"\r\n?|\n")
 _AROUND = 3
-# difflib is quadratic: longer texts are compared by line only, still longer ones as a whole.
-_WORDS_UP_TO = 4_000
-_LINES_UP_TO = 3_000
+# difflib is quadratic, and worse where lines repeat: what is longer is compared by line only, or as a whole.
+_WORDS_UP_TO = 1_500
+_WORDS_IN_LINES_UP_TO = 100
+_LINES_UP_TO = 1_500
 
 Parts = list[tuple[str, str]]
 
@@ -66,7 +67,7 @@ def _blocks(a: Sequence[str], b: Sequence[str]) -> list[tuple[str, Sequence[str]
     if max(len(middle_a), len(middle_b)) > _LINES_UP_TO:
         found.append(("replace", middle_a, middle_b))
     else:
-        matcher = SequenceMatcher(None, middle_a, middle_b, autojunk=False)
+        matcher = SequenceMatcher(None, middle_a, middle_b)
         found += [(tag, middle_a[i:j], middle_b[k:m]) for tag, i, j, k, m in matcher.get_opcodes()]
     if end:
         found.append(("equal", a[len(a) - end :], b[len(b) - end :]))
@@ -85,7 +86,7 @@ def _folded(same: Sequence[str], *, is_first: bool, is_last: bool, sign: str) ->
 
 
 def _changed(a: Sequence[str], b: Sequence[str]) -> list[Line]:
-    if len(a) != len(b) or max(map(len, [*a, *b]), default=0) > _WORDS_UP_TO:
+    if len(a) != len(b) or len(a) > _WORDS_IN_LINES_UP_TO or max(map(len, [*a, *b]), default=0) > _WORDS_UP_TO:
         return [_plain("removed", text) for text in a] + [_plain("added", text) for text in b]
     removed, added = [], []
     for old, new in zip(a, b, strict=True):
