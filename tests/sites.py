@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -81,16 +82,19 @@ class Site:
         assert not ok or done.returncode == 0, done.stderr
         return done
 
-    def serve(self, **settings: str) -> Server:
+    def serve(self, *, file_bytes: int | None = None) -> Server:
+        """Start a server; `file_bytes` is how large its files may grow, as if the disk were full then."""
         with (self.folder / "stderr").open("ab") as stderr:
             process = subprocess.Popen(
                 [sys.executable, "wsgi.py"],
                 cwd=PROJECT,
-                env=self.environment() | settings,
+                env=self.environment(),
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
             )
+        if file_bytes is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         server = Server(process, "")
         self.servers.append(server)
         for line in process.stdout:

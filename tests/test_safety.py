@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import resource
+import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
+import time_machine
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.people import close
+from webadmin import backups, catalogue, config, runtime, safety
+from webadmin.accounts import SCHEDULER, SYSTEM
+from webadmin.app import create_app
+from webadmin.db import DiskFull, db, transaction
 from webadmin.errors import Message
 from webadmin.safety import Color, Facts, State, decide
+from webadmin.scheduler import Scheduler
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -182,3 +192,139 @@ def test_another_fault_never_makes_it_look_better(found, fault):
     order = [Color.BAD, Color.WARN, Color.OK]
     worse = decide(replace(found, **{fault: True})).color
     assert order.index(worse) <= order.index(decide(replace(found, **{fault: False})).color)
+
+
+@pytest.fixture
+def site(app):
+    """An application with one assistant, whose context is open, and its scheduled tasks, run by hand."""
+    with app.app_context():
+        add("ast_1")
+        yield Scheduler(app)
+
+
+def add(id: str, prompt: str = "Be one.") -> None:
+    with transaction() as session:
+        fields = {"title": "One", "desc": "One.", "emoji": "1", "prompt": prompt}
+        catalogue.create(session, SYSTEM, fields, assistant_id=id)
+
+
+def state() -> State:
+    return decide(safety.gather()).state
+
+
+@contextlib.contextmanager
+def full_disk(room: int):
+    """No file of this process may grow beyond `room` bytes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+
+def later(**time: float) -> time_machine.travel:
+    return time_machine.travel(datetime.now(UTC) + timedelta(**time), tick=True)
+
+
+class TestRealCauses:
+    @pytest.fixture(autouse=True)
+    def large_disk(self, monkeypatch):
+        """The machine that runs the tests may itself be short of space, which is the last thing that is told."""
+        monkeypatch.setattr(safety, "DISK_LOW_BYTES", 0)
+
+    def test_backup_of_today_makes_it_safe(self, site):
+        site.beat()
+        backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        assert state() is State.SAFE
+
+    def test_none_was_made_yet(self, site):
+        site.beat()
+        assert state() is State.NO_BACKUP_YET
+
+    def test_none_for_three_days(self, site):
+        backups.create(SYSTEM)
+        with later(days=3):
+            site.beat()
+            found = decide(safety.gather())
+        assert (found.state, str(found.title)) == (State.NO_GOOD_BACKUP, "No good backup for 3 days")
+
+    def test_full_disk(self, site):
+        backups.create(SYSTEM)
+        with full_disk(1000):
+            found = decide(safety.gather())
+        assert (found.state, str(found.line)) == (State.CANNOT_WRITE, "The disk is full")
+
+    def test_lock_that_another_program_holds(self, site):
+        with contextlib.closing(sqlite3.connect(config.current().database_path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            site.absorb()
+            with later(seconds=31):
+                site.absorb()
+                assert state() is State.CANNOT_WRITE
+            other.execute("ROLLBACK")
+            site.absorb()
+        assert state() is not State.CANNOT_WRITE
+
+    def test_failed_run(self, site):
+        site.beat()
+        backups.create(SYSTEM)
+        add("ast_2", "x" * 200_000)
+        with full_disk(150_000), pytest.raises(DiskFull):
+            backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        assert state() is State.LAST_FAILED
+
+    def test_scheduler_that_died(self, site):
+        site.beat()
+        backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        assert state() is State.SAFE
+        with later(minutes=10):
+            found = decide(safety.gather())
+        assert (found.state, str(found.title)) == (State.LATE, "The scheduler is silent")
+
+    def test_run_that_did_not_come(self, site):
+        backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(hour=9, minute=0)
+        with time_machine.travel(tomorrow, tick=True):
+            site.beat()
+            found = decide(safety.gather())
+        assert (found.state, str(found.line)) == (State.LATE, "Expected 02:00")
+
+    def test_changed_byte(self, site):
+        site.beat()
+        made = backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        path = config.current().database_backup_dir / made.name
+        path.write_bytes(path.read_bytes().replace(b"Be one.", b"Be two."))
+        assert state() is State.NOT_VERIFIED
+
+    def test_damaged_database(self, site):
+        backups.create(SYSTEM)
+        db.engine.dispose()
+        path = config.current().database_path
+        path.write_bytes(b"This is no database at all." * 500)
+        for name in ("-wal", "-shm"):
+            path.with_name(path.name + name).unlink(missing_ok=True)
+        assert state() is State.DAMAGED
+
+    def test_switched_off(self, make_config):
+        built = create_app(make_config(AUTO_BACKUP_ENABLED="false"))
+        with built.app_context():
+            backups.create(SYSTEM)
+            assert state() is State.SWITCHED_OFF
+        close(built)
+
+    def test_small_disk(self, site, monkeypatch):
+        site.beat()
+        backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        monkeypatch.setattr(safety, "DISK_LOW_BYTES", 10**18)
+        assert state() is State.DISK_NEARLY_FULL
+
+    def test_answer_is_kept_for_a_moment_and_cheap(self, site):
+        assert safety.current() is safety.current()
+        safety.forget()
+        assert safety.current().state is state()
+
+    def test_lost_runtime_file_does_not_keep_it_from_answering(self, site):
+        runtime.current().close()
+        runtime.current().path.write_bytes(b"garbage")
+        assert state() is State.NO_BACKUP_YET
