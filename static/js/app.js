@@ -105,7 +105,8 @@ on('visibilitychange', () => { if (!doc.hidden) $$('[data-poll]').forEach(el => 
 on('htmx:after:swap', () => {
   select();
   syncDialog();
-  if (doc.activeElement === doc.body) $('main [data-focus], main h1')?.focus();
+  const to = $('main [data-focus]') || $('main h1');
+  if (to && doc.activeElement === doc.body) { to.tabIndex = -1; to.focus(); }
 });
 select();
 

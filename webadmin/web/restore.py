@@ -149,7 +149,7 @@ def _page(job: Job, choice: Choice | None = None, *, status: int = 200) -> flask
         status=status,
         source=job.params["source"],
         job=view(job),
-        body=f"restore/{body}.html",
+        body=body,
         address=address,
         **_head(step),
         **context,
@@ -160,16 +160,20 @@ def _step(job: Job, choice: Choice) -> tuple[int, str, dict[str, Any]]:
     """Where an import stands: number of the step, its template, what that shows."""
     was_applied = job.params["step"] == "apply"
     if job.state is State.RUNNING:
-        return (_APPLY if was_applied else _CHECK), "_running", {}
+        return (_APPLY if was_applied else _CHECK), "restore/_running.html", {}
     if job.state is State.DONE:
-        return _DONE, "_result", {"result": job.result or {}, "ended_at": job.updated_at, "problems": _skipped(job)}
+        return (
+            _DONE,
+            "restore/_result.html",
+            {"result": job.result or {}, "ended_at": job.updated_at, "problems": _skipped(job)},
+        )
     if job.state is not State.WAITING:
         problems = [] if was_applied else imports.refusals(job)
-        return (_APPLY if was_applied else _CHECK), "_ended", {"end": ending(job), "problems": problems}
+        return (_APPLY if was_applied else _CHECK), "restore/_ended.html", {"end": ending(job), "problems": problems}
     known = imports.report(job)
     if _needs_decision(known, choice):
-        return _CHECK, "_check", {"report": known, "choice": choice, "facts": _facts(known)}
-    return _REVIEW, "_review", _review(job, known, choice)
+        return _CHECK, "restore/_check.html", {"report": known, "choice": choice, "facts": _facts(known)}
+    return _REVIEW, "restore/_review.html", _review(job, known, choice)
 
 
 def _skipped(job: Job) -> list[Problem]:
