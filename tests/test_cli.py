@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import pty
 import re
 import select
+import signal
+import sqlite3
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.sites import FLASK, Site
+from tests.sites import FLASK, Site, wait_for
 from webadmin.config import PROJECT
 
 PASSWORD = "a long walk by the river"
@@ -217,6 +220,25 @@ class TestRestore:
                    "--confirm-delete-all")  # fmt: skip
         assert json.loads(site.flask("backup", "restore", name, "--yes", "--json").stdout)["created"] == 1
 
+    def test_interrupt_stops_it_and_changes_nothing(self, site):
+        many = [{"id": f"ast_{n}", "title": "One", "prompt": "Be one. " * 20} for n in range(30_000)]
+        file = write(site.folder / "many.json", many)
+        process = subprocess.Popen(
+            [FLASK, "assistants", "import", str(file), "--yes"],
+            cwd=PROJECT,
+            env=site.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        wait_for(lambda: phase(site) == "importing")
+        process.send_signal(signal.SIGINT)
+        said, errors = process.communicate(timeout=60)
+        assert (process.returncode, said) == (1, "")
+        assert errors == "Error: Stopped. Nothing was changed.\n"
+        assert json.loads(site.flask("assistants", "export").stdout)["assistants"] == []
+        assert [path.name for path in (site.data / ".incoming").iterdir() if path.suffix != ".lock"] == []
+
     def test_a_person_is_asked_and_can_say_no(self, site):
         file = write(site.folder / "one.json", [RECORD])
         said, code = in_terminal(site, ["backup", "restore", str(file)], answer="n\n")
@@ -226,6 +248,17 @@ class TestRestore:
         said, code = in_terminal(site, ["backup", "restore", str(file)], answer="y\n")
         assert code == 0
         assert len(json.loads(site.flask("assistants", "export").stdout)["assistants"]) == 1
+
+
+def phase(site: Site) -> str | None:
+    if not (site.data / "runtime.db").exists():
+        return None
+    with contextlib.closing(sqlite3.connect(site.data / "runtime.db")) as connection:
+        try:
+            row = connection.execute("SELECT phase FROM jobs").fetchone()
+        except sqlite3.OperationalError:
+            return None  # The command is about to make its tables.
+    return row[0] if row else None
 
 
 def in_terminal(site: Site, arguments: list[str], *, answer: str) -> tuple[str, int]:

@@ -101,6 +101,23 @@ class TestDailyBackup:
         wait_for(lambda: heartbeats(site))
         assert site.backup_names() == []
 
+    def test_killed_in_the_middle_of_it_one_whole_file_follows(self, site):
+        records = [{"id": f"ast_{n}", "title": "One", "prompt": "Be one. " * 200} for n in range(10_000)]
+        file = site.folder / "many.json"
+        file.write_text(json.dumps(records))
+        site.flask("assistants", "import", str(file), "--yes")
+        safety = site.backup_names()
+        site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
+        server = site.serve()
+        wait_for(lambda: list(site.backups.glob(".tmp-*")), 30)
+        server.kill()
+        assert site.backup_names() == safety
+        site.serve()
+        wait_for(lambda: len(site.backup_names()) > len(safety), 60)
+        [row] = scheduled(site)
+        assert (row["state"], row["recordCount"]) == ("verified", 10_000)
+        assert list(site.backups.glob(".tmp-*")) == []
+
     def test_failed_run_is_kept_in_the_history_and_not_repeated_at_once(self, site):
         fill(site, "x" * 3_000_000)
         before = site.backup_names()
