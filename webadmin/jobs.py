@@ -76,6 +76,7 @@ class Job:
     params: dict[str, Any]
     state: State
     phase: str | None
+    phase_at: str | None
     done: int
     total: int | None
     result: dict[str, Any] | None
@@ -131,6 +132,7 @@ class Progress:
         self.job_id = job_id
         self._store = store
         self._phase: str | None = None
+        self._phase_at: str | None = None
         self._written_at = 0.0
 
     def update(self, phase: str, done: int = 0, total: int | None = None) -> None:
@@ -138,11 +140,14 @@ class Progress:
         instant = time.monotonic()
         if phase == self._phase and instant - self._written_at < _WRITE_INTERVAL_SECONDS:
             return
+        now = clock.now_text()
+        if phase != self._phase:
+            self._phase_at = now
         self._phase, self._written_at = phase, instant
         try:
             self._store.write(
-                "UPDATE jobs SET phase=?, done=?, total=?, updated_at=? WHERE id=?",
-                (phase, done, total, clock.now_text(), self.job_id),
+                "UPDATE jobs SET phase=?, phase_at=?, done=?, total=?, updated_at=? WHERE id=?",
+                (phase, self._phase_at, done, total, now, self.job_id),
             )
         except Unavailable:
             # The work must not fail because its progress cannot be shown.
@@ -376,6 +381,7 @@ def _job(row: sqlite3.Row) -> Job:
         params=json.loads(row["params"]),
         state=State(row["state"]),
         phase=row["phase"],
+        phase_at=row["phase_at"],
         done=row["done"],
         total=row["total"],
         result=json.loads(row["result"]) if row["result"] else None,

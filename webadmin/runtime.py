@@ -36,6 +36,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE heartbeat (name TEXT PRIMARY KEY, at TEXT NOT NULL, details TEXT NOT NULL)",
         "CREATE TABLE token_use (token_id INTEGER PRIMARY KEY, used_at TEXT NOT NULL, address TEXT)",
     ),
+    ("ALTER TABLE jobs ADD COLUMN phase_at TEXT",),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)

@@ -10,7 +10,7 @@ from flask import Flask
 
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import PARTIAL, Browser, soup, tile, words
-from webadmin import backups, catalogue
+from webadmin import backups, catalogue, runtime
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
@@ -281,3 +281,31 @@ def test_nobody_gets_in(app):
     visitor = app.test_client()
     assert visitor.get("/import").location.startswith("/sign-in")
     assert visitor.post("/import").status_code in (302, 401)
+
+
+def test_killed_import_is_told_by_what_the_catalogue_holds(app, browser, document):
+    address = browser.imported(document(2))
+    browser.submit(apply_form(browser.page(address)))
+    browser.settled(address)
+    with app.app_context():
+        # As a kill between the end of the transaction and the end of the task leaves it.
+        runtime.current().write(
+            "UPDATE jobs SET state='running', result=NULL WHERE id=?", (address.rpartition("/")[2],)
+        )
+    assert "2 changes were applied" in words(browser.page(address))
+
+
+def test_import_killed_before_its_end_was_stopped(app, browser, document):
+    address = browser.imported(document(2))
+    with app.app_context():
+        runtime.current().write("UPDATE jobs SET state='running' WHERE id=?", (address.rpartition("/")[2],))
+    assert "It was stopped, nothing was changed" in words(browser.page(address))
+
+
+def test_records_of_a_finished_import_do_not_fill_the_disk(folder: Path, browser, document):
+    address = browser.imported(document(2))
+    browser.submit(apply_form(browser.page(address)))
+    browser.settled(address)
+    cancelled = browser.imported(document(3))
+    browser.submit(browser.page(cancelled).select_one("form[action$='/cancel']"))
+    assert not list((folder / ".incoming").glob("*.db*"))

@@ -173,7 +173,7 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
     staged, source = _staged(job), job.params["source"]
 
     def work(progress: Progress) -> dict[str, Any] | Waiting:
-        began = clock.now()
+        began, waits_again = clock.now(), False
         try:
             done = operations.apply_import(
                 actor,
@@ -188,10 +188,15 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
                 progress=progress,
             )
         except backups.PlanChanged:
+            waits_again = True
             _compare(job.id, staged, progress)
             return Waiting({"is_changed": True})
         except DomainError as error:
+            waits_again = True
             return Waiting({"failure": [asdict(said) for said in (error.message, error.hint) if said]})
+        finally:
+            if not waits_again:
+                forget_scratch(job)
         seconds = (clock.now() - began).total_seconds()
         return _result(done.counts, done.safety_backup, choice.mode, seconds)
 
@@ -199,9 +204,14 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
     return jobs.resume(job.id, work, params=params)
 
 
+def forget_scratch(job: Job) -> None:
+    """Delete the records of an import that is over; its report stays as long as its row."""
+    backups.remove_scratch(_file(job.id, "db"))
+
+
 def failure(job: Job) -> list[Message]:
     """Why the last try to apply was refused: what happened, what to do; empty when it was not."""
-    return [Message(**said) for said in (job.result or {}).get("failure", [])]
+    return [Message.stored(said) for said in (job.result or {}).get("failure", [])]
 
 
 def find_outcome(job: Job) -> dict[str, Any] | None:

@@ -12,12 +12,13 @@ from flask_babel import gettext, ngettext
 from webadmin import clock, jobs, security
 from webadmin.errors import N_
 from webadmin.jobs import Job, State
+from webadmin.web import imports
 from webadmin.web.filters import BACKUP_STATES, duration, message, number, size
 from webadmin.web.htmx import ToastKind, page, redirect
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 
-BACKUP, VERIFY, IMPORT = "backup", "verify", "import"
+BACKUP, VERIFY, IMPORT = "backup", "verify", imports.KIND
 _PHASES = {
     "reading": N_("reading the file"),
     "comparing": N_("comparing with the catalogue"),
@@ -71,7 +72,9 @@ def show(id: str) -> ResponseReturnValue:
 @bp.post("/<id>/cancel")
 def cancel(id: str) -> ResponseReturnValue:
     """Ask a task to stop; what it changed is rolled back."""
-    jobs.cancel(id)
+    job = jobs.cancel(id)
+    if job.kind == imports.KIND and job.is_finished:
+        imports.forget_scratch(job)
     return redirect(security.safe_next(request.form.get("next")) if "next" in request.form else url_for(".show", id=id))
 
 
@@ -83,7 +86,7 @@ def view(job: Job) -> View:
         id=job.id,
         title=message(job.title),
         line=_line(job),
-        left=_left(job, age),
+        left=_left(job),
         done=job.done,
         total=job.total,
         poll_seconds=(_QUICK_SECONDS if age < _SLOW_AFTER_SECONDS else _SLOW_SECONDS) if is_waited_for else None,
@@ -144,8 +147,9 @@ def _line(job: Job) -> str:
     return gettext("%(phase)s · %(done)s / %(total)s", phase=phase, done=number(job.done), total=number(job.total))
 
 
-def _left(job: Job, age: float) -> str:
-    """The time left in this phase, at the pace so far; nothing while that is only a guess."""
+def _left(job: Job) -> str:
+    """The time left in this phase, at its pace so far; nothing while that is only a guess."""
+    age = _seconds_since(job.phase_at) if job.phase_at else 0
     if not job.total or not 0 < job.done < job.total or age < 1:
         return ""
     return gettext("about %(time)s left", time=duration(max(1, round(age * (job.total - job.done) / job.done))))
