@@ -26,6 +26,12 @@ class Message:
     def __str__(self) -> str:
         return self.template % self.params if self.params else self.template
 
+    @classmethod
+    def stored(cls, fields: dict[str, Any]) -> Message:
+        """The message that `dataclasses.asdict` made these of, with the messages among its parameters."""
+        params = fields["params"].items()
+        return cls(fields["template"], {name: cls.stored(p) if isinstance(p, dict) else p for name, p in params})
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -203,7 +203,7 @@ def start(
                 kind,
                 str(actor.kind),
                 actor.name,
-                _message_json(title),
+                _json(title),
                 _json(params or {}),
                 State.RUNNING,
                 _holder(),
@@ -377,7 +377,7 @@ def _job(row: sqlite3.Row) -> Job:
         kind=row["kind"],
         actor_kind=row["actor_kind"],
         actor_name=row["actor_name"],
-        title=Message(**json.loads(row["title"])),
+        title=Message.stored(json.loads(row["title"])),
         params=json.loads(row["params"]),
         state=State(row["state"]),
         phase=row["phase"],
@@ -394,16 +394,15 @@ def _job(row: sqlite3.Row) -> Job:
 
 
 def _failure(stored: dict[str, Any]) -> Failure:
-    hint = stored["hint"]
-    return Failure(stored["code"], Message(**stored["message"]), Message(**hint) if hint else None, stored["details"])
+    hint = Message.stored(stored["hint"]) if stored["hint"] else None
+    return Failure(stored["code"], Message.stored(stored["message"]), hint, stored["details"])
 
 
 def _failure_json(failure: Failure | None) -> str | None:
     if failure is None:
         return None
-    hint = {"template": failure.hint.template, "params": failure.hint.params} if failure.hint else None
-    message = {"template": failure.message.template, "params": failure.message.params}
-    return _json({"code": failure.code, "message": message, "hint": hint, "details": failure.details})
+    stored = {"code": failure.code, "message": failure.message, "hint": failure.hint, "details": failure.details}
+    return _json(stored)
 
 
 def _lock_waiting(id: str) -> FileLock:
@@ -420,13 +419,13 @@ def _lock_waiting(id: str) -> FileLock:
             return lock
 
 
-def _message_json(message: Message) -> str:
-    return _json({"template": message.template, "params": message.params}) or ""
-
-
 def _json(value: Any) -> str | None:
-    # `default=str`: a parameter of a message may be a path or a date, which pages show as text anyway.
-    return None if value is None else json.dumps(value, default=str)
+    return None if value is None else json.dumps(value, default=_as_json)
+
+
+def _as_json(value: Any) -> Any:
+    # A parameter of a message may be a path or a date, which pages show as text anyway.
+    return asdict(value) if isinstance(value, Message) else str(value)
 
 
 def _holder() -> str:

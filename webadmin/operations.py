@@ -222,5 +222,5 @@ def _safety_backup(actor: Actor, note: str, progress: Progress | None) -> str:
         raise SafetyBackupFailed(
             N_("The safety backup could not be made, so nothing was changed. %(reason)s"),
             hint=N_("Mend the cause, then repeat."),
-            reason=str(error),
+            reason=error.message if isinstance(error, DomainError) else str(error),
         ) from error

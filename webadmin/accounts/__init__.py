@@ -3,7 +3,7 @@
 Functions whose first argument is `session` never commit: the way in wraps them in `db.transaction()`.
 """
 
-from webadmin.accounts.actor import COMMAND_LINE, OTHER_PROGRAM, SCHEDULER, SYSTEM, Actor, ActorKind
+from webadmin.accounts.actor import BUILT_IN_NAMES, COMMAND_LINE, OTHER_PROGRAM, SCHEDULER, SYSTEM, Actor, ActorKind
 from webadmin.accounts.models import Token, User
 from webadmin.accounts.passwords import suggest_password
 from webadmin.accounts.roles import ADMIN, check_role, require_admin
@@ -30,6 +30,7 @@ from webadmin.accounts.users import (
 
 __all__ = [
     "ADMIN",
+    "BUILT_IN_NAMES",
     "COMMAND_LINE",
     "OTHER_PROGRAM",
     "SCHEDULER",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from webadmin.errors import N_
+
 
 class ActorKind(StrEnum):
     """The kinds of actor that history tells apart."""
@@ -26,7 +28,9 @@ class Actor:
     role: str = "admin"
 
 
-SCHEDULER = Actor(ActorKind.SCHEDULER, "scheduler")
-COMMAND_LINE = Actor(ActorKind.COMMAND_LINE, "command line")
-SYSTEM = Actor(ActorKind.SYSTEM, "system")
-OTHER_PROGRAM = Actor(ActorKind.OTHER_PROGRAM, "other program")
+SCHEDULER = Actor(ActorKind.SCHEDULER, N_("scheduler"))
+COMMAND_LINE = Actor(ActorKind.COMMAND_LINE, N_("command line"))
+SYSTEM = Actor(ActorKind.SYSTEM, N_("system"))
+OTHER_PROGRAM = Actor(ActorKind.OTHER_PROGRAM, N_("other program"))
+# Names that pages translate; those of people and tokens stand as they are.
+BUILT_IN_NAMES = frozenset(actor.name for actor in (SCHEDULER, COMMAND_LINE, SYSTEM, OTHER_PROGRAM))

@@ -21,8 +21,9 @@ from typing import BinaryIO
 from filelock import FileLock, Timeout
 
 from webadmin import clock
+from webadmin.accounts import BUILT_IN_NAMES
 from webadmin.db import DiskFull
-from webadmin.errors import N_, Conflict, NotFound, Unavailable
+from webadmin.errors import N_, Conflict, Message, NotFound, Unavailable
 
 LOCK = ".lock"
 BIN = ".bin"
@@ -52,8 +53,8 @@ class Busy(Unavailable):
         super().__init__(
             N_("Something else is running: %(what)s, started by %(who)s at %(since)s."),
             hint=N_("Try again when it is done."),
-            what=holder.what,
-            who=holder.who,
+            what=Message(holder.what),
+            who=Message(holder.who) if holder.who in BUILT_IN_NAMES else holder.who,
             since=holder.since,
         )
 

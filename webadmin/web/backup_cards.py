@@ -11,7 +11,18 @@ from flask_babel import format_datetime, gettext, ngettext
 
 from webadmin import backups, clock, config
 from webadmin.backups import Backup, Kind
-from webadmin.web.filters import BACKUP_KINDS, STATUSES, day_name, duration, moment, number, size, time_element
+from webadmin.web.filters import (
+    BACKUP_KINDS,
+    STATUSES,
+    actor_name,
+    day_name,
+    duration,
+    moment,
+    number,
+    sentences,
+    size,
+    time_element,
+)
 
 _LISTED_DAYS = 3
 _RUNS = 3
@@ -75,7 +86,7 @@ def _summary(files: Sequence[Backup], used: int) -> str | None:
     state = gettext("The newest is verified and %(age)s old.", age=age)
     if not newest.is_verified:
         state = gettext("The newest is %(age)s old and not verified.", age=age)
-    return f"{total} {state}"
+    return sentences([total, state])
 
 
 def _place(used: int) -> str:
@@ -110,14 +121,14 @@ def about(backup: Backup, everything: Sequence[Backup]) -> dict[str, Any]:
 
 
 def _line(backup: Backup) -> str:
-    kind = gettext(BACKUP_KINDS[backup.kind].text)
+    kind, who = gettext(BACKUP_KINDS[backup.kind].text), actor_name(backup.actor or "?")
     if backup.kind is Kind.FOUND:
         return gettext("Found in the folder")
     if backup.upload_name:
-        return gettext("%(kind)s by %(who)s · %(name)s", kind=kind, who=backup.actor or "?", name=backup.upload_name)
+        return gettext("%(kind)s by %(who)s · %(name)s", kind=kind, who=who, name=backup.upload_name)
     if backup.note:
-        return gettext("%(kind)s by %(who)s · %(note)s", kind=kind, who=backup.actor or "?", note=gettext(backup.note))
-    return gettext("%(kind)s by %(who)s", kind=kind, who=backup.actor) if backup.actor else kind
+        return gettext("%(kind)s by %(who)s · %(note)s", kind=kind, who=who, note=gettext(backup.note))
+    return gettext("%(kind)s by %(who)s", kind=kind, who=who) if backup.actor else kind
 
 
 def _facts(backup: Backup) -> list[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from webadmin.errors import N_, Invalid, Message, NotFound
 from webadmin.jobs import Job, Progress
 from webadmin.security import current_actor
 from webadmin.web import backup_cards, timeline, uploads
-from webadmin.web.filters import message, moment, number
+from webadmin.web.filters import message, moment, number, sentences
 from webadmin.web.htmx import add_toast, page, redirect
 from webadmin.web.jobs import BACKUP, VERIFY, ending, view
 
@@ -262,4 +262,4 @@ def _started(job: Job, target: str, *, waits_at: str | None = None) -> flask.Res
 def _tell_end(job: Job) -> None:
     if job.is_finished:
         end = ending(job)
-        add_toast(" ".join(filter(None, (end.text, end.hint))), kind=end.tone)
+        add_toast(sentences([end.text, end.hint]), kind=end.tone)

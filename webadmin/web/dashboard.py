@@ -19,7 +19,7 @@ from webadmin.db import db, translated_errors
 from webadmin.errors import Unavailable
 from webadmin.safety import Safety
 from webadmin.web import timeline
-from webadmin.web.filters import day_name, message, number, size, time_element
+from webadmin.web.filters import actor_name, day_name, message, number, sentences, size, time_element
 from webadmin.web.htmx import page
 from webadmin.web.shell import SAFETY_ICONS
 
@@ -63,21 +63,21 @@ def _or_none(read: Callable[[], _T]) -> _T | None:
 
 
 def _headline(session: Session, found: Safety, newest: Backup | None, *, has_catalogue: bool) -> dict[str, Any]:
-    sentences: list[str] = []
+    said: list[str] = []
     if found.state is not safety.State.SAFE:
         told = Markup("<strong>{}</strong> · {}").format(message(found.title), message(found.line))
-        sentences.append(told)
+        said.append(told)
     if newest is not None and newest.made_at is not None:
-        sentences.append(_last_backup(newest))
+        said.append(_last_backup(newest))
         edits = _or_none(lambda: catalogue.edits_since(session, clock.to_text(newest.made_at or clock.now())))
-        sentences += [_edits(*edits)] if edits else []
+        said += [_edits(*edits)] if edits else []
     elif has_catalogue:
-        sentences.append(gettext("There is no verified backup of the catalogue yet."))
+        said.append(gettext("There is no verified backup of the catalogue yet."))
     return {
         "title": message(found.headline),
         "tone": str(found.color),
         "icon": SAFETY_ICONS[found.color],
-        "text": Markup(" ").join(sentences),
+        "text": sentences(said),
     }
 
 
@@ -196,7 +196,7 @@ def _told(change: RecentChange) -> dict[str, Any]:
 
 
 def _sentence(change: RecentChange) -> str:
-    who, count = change.actor_name, number(change.count)
+    who, count = actor_name(change.actor_name), number(change.count)
     if change.is_more and change.source == "import":
         return gettext("%(who)s imported more than %(count)s changes", who=who, count=count)
     if change.is_more:

@@ -19,6 +19,7 @@ from werkzeug.routing import RequestRedirect
 
 from webadmin import http_errors, security
 from webadmin.http_errors import Failure
+from webadmin.web.filters import message, sentences
 from webadmin.web.htmx import page, wants_fragment
 
 # A form larger than this cannot be carried through the sign-in form.
@@ -86,12 +87,12 @@ def _send_again(failure: Failure) -> flask.Response:
 
 
 def _explain(failure: Failure, sentence: str | None = None) -> flask.Response:
-    sentence = sentence or gettext(failure.message.template, **failure.message.params)
-    hint = gettext(failure.hint.template, **failure.hint.params) if failure.hint else None
+    sentence = sentence or message(failure.message)
+    hint = message(failure.hint) if failure.hint else None
     trace_id = http_errors.trace_id()
     status = failure.page_status
     if wants_fragment():
-        text = f"{sentence} {hint}" if hint else sentence
+        text = sentences([sentence, hint])
         return make_response(render_template("errors/_error.html", sentence=text, trace_id=trace_id), status)
     retry = failure.headers.get("Retry-After")
     try:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 import regex
 from flask import Flask, g, url_for
-from flask_babel import format_datetime, format_decimal, get_locale, gettext, ngettext
+from flask_babel import format_datetime, format_decimal, get_locale, gettext, ngettext, pgettext
 from markupsafe import Markup, escape
 
-from webadmin import clock, config
+from webadmin import accounts, clock, config
 from webadmin.errors import N_, Message
 
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -69,6 +69,8 @@ def register(app: Flask) -> None:
         text_attrs=text_attrs,
         graphemes=count_graphemes,
         message=message,
+        actor_name=actor_name,
+        sentences=sentences,
     )
     env.globals.update(
         icon=icon, STATUSES=STATUSES, BACKUP_KINDS=BACKUP_KINDS, BACKUP_STATES=BACKUP_STATES, asset=asset
@@ -157,8 +159,8 @@ def _short(instant: datetime) -> str:
     if seconds < 60:
         return gettext("just now")
     if seconds < 3600:
-        return gettext("%(n)s min", n=int(seconds // 60))
-    return gettext("%(hours)s h", hours=int(seconds // 3600))
+        return pgettext("age", "%(n)s min", n=int(seconds // 60))
+    return pgettext("age", "%(n)s h", n=int(seconds // 3600))
 
 
 def _clock(instant: datetime) -> str:
@@ -241,10 +243,23 @@ def count_graphemes(text: str) -> int:
 
 
 def message(value: Message | str) -> str:
-    """A domain message in the reader's language."""
+    """A domain message in the reader's language, with the messages that it carries."""
     if isinstance(value, Message):
-        return gettext(value.template, **value.params)
+        params = {name: message(given) if isinstance(given, Message) else given for name, given in value.params.items()}
+        return gettext(value.template, **params)
     return gettext(value) if value else ""
+
+
+def actor_name(name: str) -> str:
+    """Who did it: the names of people and tokens as they are, the program's own parts in the reader's language."""
+    return gettext(name) if name in accounts.BUILT_IN_NAMES else name
+
+
+def sentences(parts: Iterable[str | None]) -> str:
+    """Sentences one after the other; in Chinese no space stands between them."""
+    said = [part for part in parts if part]
+    space = "" if str(get_locale() or "en").startswith("zh") else " "
+    return (escape(space) if any(isinstance(part, Markup) for part in said) else space).join(said)
 
 
 def highlight(text: str, needle: str | None) -> Markup:

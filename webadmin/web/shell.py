@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from flask import Flask, g, has_request_context, request, url_for
-from flask_babel import get_locale
+from flask_babel import get_locale, gettext
 
 from webadmin import catalogue, config, safety, security
 from webadmin.db import db, translated_errors
-from webadmin.errors import Unavailable
+from webadmin.errors import N_, Unavailable
 from webadmin.safety import Color
 from webadmin.web import prefs
 from webadmin.web.filters import message
@@ -49,8 +49,9 @@ class Shell:
 
     @property
     def site_name(self) -> str:
-        """The name of this installation."""
-        return str(config.current().site_name)
+        """The name of this installation; the built-in one in the language of the page."""
+        name = str(config.current().site_name)
+        return gettext(name) if name == N_("Assistant Admin") else name
 
     @cached_property
     def user(self) -> ShellUser | None:
