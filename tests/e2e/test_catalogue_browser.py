@@ -88,6 +88,43 @@ def test_edit_of_one_field_leaves_every_other_byte(app, page):
     assert stored(app).status == "published"
 
 
+def test_the_prompt_as_it_reads_and_its_changes(app, page):
+    page.goto("/assistants/edit/ast_1")
+    page.locator("#prompt").fill("\nfirst\nsecond {name}")
+    expect(page.locator("#show-changes")).to_have_text("Changes+1 −1")
+    expect(page.locator("#prompt-hint")).to_have_text("Variables found: {name}")
+    page.locator("#show-changes").click()
+    expect(page.locator("#prompt-pane ins")).to_have_text(" {name}")
+    expect(page.locator("#show-changes")).to_be_focused()
+    expect(page.locator("#prompt")).to_be_hidden()
+    page.locator("#show-preview").click()
+    expect(page.locator("#prompt-pane .text-block")).to_contain_text("second {name}")
+    page.locator("#show-write").click()
+    expect(page.locator("#prompt")).to_have_value("\nfirst\nsecond {name}")
+    expect(page.locator("#prompt")).to_be_visible()
+    page.locator("#show-changes").click()
+    expect(page.locator("#prompt")).to_be_hidden()
+    page.keyboard.press("Control+s")
+    wait_saved(page, "Saved as v2.")
+    expect(page.locator("#show-changes")).to_have_text("Changes")
+    expect(page.locator("#prompt")).to_be_visible()
+    assert stored(app).prompt == "\r\nfirst\r\nsecond {name}"
+
+
+def test_the_prompt_and_its_changes_without_scripts(app, open_browser):
+    page = open_browser(java_script_enabled=False).new_page()
+    page.goto("/assistants/edit/ast_1")
+    page.locator("#prompt").fill("\nfirst\nthird")
+    page.locator("#show-changes").click()
+    expect(page.locator("#prompt-pane .added")).to_contain_text("third")
+    expect(page.locator("#prompt")).to_be_hidden()
+    page.locator("#show-write").click()
+    expect(page.locator("#prompt")).to_have_value("\nfirst\nthird")
+    page.get_by_role("button", name=re.compile("Save as v2")).click()
+    expect(page.locator("[data-toast]")).to_contain_text("Saved as v2.")
+    assert stored(app).prompt == "\r\nfirst\r\nthird"
+
+
 def test_tags_as_chips_keep_a_tag_with_a_comma(app, page):
     page.goto("/assistants/edit/ast_1")
     expect(page.locator(".tag-box .tag")).to_have_text(["coding×", "a, b×"])

@@ -252,7 +252,9 @@ class TestEditor:
         store(app, make_record())
         answer = save(ada, headers=PARTIAL, title="Renamed")
         part = soup(answer)
-        assert [each["id"] for each in part.select("[hx-swap-oob]")] == ["editor-head", "rail", "save-bar", "toasts"]
+        assert [each["id"] for each in part.select("[hx-swap-oob]")] == [
+            "editor-head", "rail", "save-bar", "prompt-tabs", "prompt-pane", "toasts",
+        ]  # fmt: skip
         assert part.select_one("#save-bar [name=version]")["value"] == "2"
         assert not part.select("#title, #prompt")
         assert "Saved as v2." in part.select_one("#toasts").text
@@ -271,12 +273,60 @@ class TestEditor:
         assert ada.post(EDIT, data=values).status_code == 400
         assert stored(app).title == "Code Reviewer"
 
-    def test_previews_the_card(self, ada):
-        part = soup(
-            post(ada, "/assistants/preview", title="<b>T</b>", desc="d", emoji="🐛", tags='a, "b, c"', author="m")
-        )
+    def test_previews_the_card(self, app, ada):
+        store(app, make_record())
+        typed = editor(ada) | {
+            "title": "<b>T</b>",
+            "tags": 'a, "b, c"',
+            "prompt": "Ask {name} in {{语言}}\r\n{name} {1}",
+        }
+        part = soup(ada.post("/assistants/preview/ast_1", data=typed, headers=PARTIAL))
         assert part.select_one(".entry-title").text == "<b>T</b>"
         assert [tag.text for tag in part.select(".tag")] == ["a", "b, c"]
+        assert part.select_one(".preview-foot").text.endswith("marta")
+        assert part.select_one("#prompt-hint").text == "Variables found: {name} {语言}"
+        assert part.select_one("#prompt-changes").text == "+2 −2"
+        assert stored(app).version == 1
+
+    @pytest.mark.parametrize("headers", [None, PARTIAL])
+    def test_shows_the_prompt_as_it_reads_and_what_was_changed(self, app, ada, headers):
+        store(app, make_record(prompt="one\r\ntwo"))
+        button = soup(ada.get(EDIT)).select_one("#show-changes")
+        assert button.text == "Changes"
+        typed = editor(ada) | {"title": "Typed", "prompt": "one\r\ntwo <b>\r\nthree"}
+        page = soup(ada.post(button["formaction"], data=typed, headers=headers))
+        assert page.select_one("#show-changes").text == "Changes+2 −1"
+        assert page.select_one("#prompt-tabs [aria-pressed=true]")["id"] == "show-changes"
+        lines = [line.text for line in page.select("#prompt-pane .diff > div")]
+        assert lines == ["one", "removed two", "added two <b>", "added three"]
+        page = soup(ada.post("/assistants/preview/ast_1?show=preview", data=typed, headers=headers))
+        assert page.select_one("#prompt-pane .text-block").text.splitlines() == ["one", "two <b>", "three"]
+        assert bool(page.select("html")) == (headers is None)
+        if headers is None:
+            assert fields_of(page.select_one("#editor")) == typed
+        assert stored(app).version == 1
+
+    def test_compares_with_the_version_that_was_begun_from(self, app, ada):
+        store(app, make_record(prompt="one"))
+        mine = editor(ada) | {"prompt": "one\r\nmine"}
+        save(ada, prompt="theirs")
+        page = soup(ada.post("/assistants/preview/ast_1?show=changes", data=mine))
+        assert page.select_one(".diff")["aria-label"] == "Changes since v1"
+        assert [line.text for line in page.select(".diff .added, .diff .removed")] == ["added mine"]
+        assert fields_of(page.select_one("#editor"))["version"] == "1"
+
+    def test_a_new_prompt_has_no_changes(self, ada):
+        values = editor(ada, "/assistants/new") | {"title": "T", "prompt": "p"}
+        page = soup(ada.post("/assistants/preview?show=preview", data=values))
+        assert [button["id"] for button in page.select("#prompt-tabs button")] == ["show-write", "show-preview"]
+        assert fields_of(page.select_one("#editor")) == values
+
+    @pytest.mark.parametrize("path", ["/assistants/preview/a%2Fb", "/assistants/preview"])
+    def test_the_address_of_a_preview_leads_to_the_editor(self, app, ada, path):
+        store(app, make_record("a/b"))
+        answer = ada.get(path)
+        assert answer.status_code == 303
+        assert ada.get(answer.headers["Location"]).status_code == 200
 
     def test_duplicates_into_a_draft(self, app, ada):
         store(app, make_record(extra={"k": b"1"}))

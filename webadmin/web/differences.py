@@ -46,13 +46,17 @@ def words(old: str, new: str) -> Parts:
 def lines(old: str, new: str, *, folded: str = "…") -> list[Line]:
     """The lines of both texts, unchanged stretches folded to `folded`, changed words marked."""
     found: list[Line] = []
-    blocks = list(_blocks(_LINE_END.split(old), _LINE_END.split(new)))
+    blocks = list(_blocks(_lines_of(old), _lines_of(new)))
     for position, (tag, a, b) in enumerate(blocks):
         if tag == "equal":
             found += _folded(b, is_first=position == 0, is_last=position == len(blocks) - 1, sign=folded)
         else:
             found += _changed(a, b)
     return found
+
+
+def _lines_of(text: str) -> list[str]:
+    return _LINE_END.split(text) if text else []
 
 
 def _blocks(a: Sequence[str], b: Sequence[str]) -> list[tuple[str, Sequence[str], Sequence[str]]]:

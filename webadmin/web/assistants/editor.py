@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from flask import abort, render_template, request, url_for
+from flask import abort, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
@@ -19,7 +19,9 @@ from webadmin.web import texts
 from webadmin.web.assistant_forms import FIELDS, LABELS, Typed
 from webadmin.web.assistants.blueprint import bp, reading
 from webadmin.web.assistants.conflict import conflict_page, gone_page
+from webadmin.web.filters import message, sentences
 from webadmin.web.htmx import add_toast, page, redirect, wants_fragment
+from webadmin.web.prompt_view import PromptView
 
 _VERSIONS_SHOWN = 8
 
@@ -128,11 +130,24 @@ def duplicate(key: str) -> ResponseReturnValue:
 
 
 @bp.post("/assistants/preview")
-def preview() -> ResponseReturnValue:
-    """The card as it would look with what is typed."""
-    typed = Typed.from_form(request.form)
-    author = request.form.get("author", "")
-    return render_template("assistants/_preview.html", card=typed, tags=texts.split_tags(typed.tags), author=author)
+@bp.post("/assistants/preview/<path:key>")
+def preview(key: str | None = None) -> ResponseReturnValue:
+    """What is typed, not saved: the prompt as the argument `show` names it; without it the card and the counts."""
+    typed, shown = Typed.from_form(request.form), request.args.get("show")
+    if key is None:
+        return _new_page(typed, request.form.get("new_id", ""), shown=shown, preview=True)
+    version = _version()
+    with translated_errors():
+        session = reading()
+        record = catalogue.get(session, catalogue.decode_id(key))
+        return _edit_page(session, record, typed=typed, version=version, shown=shown, preview=True)
+
+
+@bp.get("/assistants/preview")
+@bp.get("/assistants/preview/<path:key>")
+def leave_preview(key: str | None = None) -> ResponseReturnValue:
+    """The address of a preview, opened again: what was typed is not in it, so the editor opens."""
+    return redirect(url_for("assistants.edit", key=key) if key else url_for("assistants.new"))
 
 
 def _save(session: Session, assistant_id: str, typed: Typed, version: int) -> Record:
@@ -192,14 +207,17 @@ def _saved(record: Record, before: int) -> ResponseReturnValue:
         return page("assistants/edit.html", "assistants/_saved.html", **_editor(reading(), record))
 
 
-def _new_page(typed: Typed, new_id: str, error: DomainError | None = None) -> ResponseReturnValue:
+def _new_page(
+    typed: Typed, new_id: str, error: DomainError | None = None, *, shown: str | None = None, preview: bool = False
+) -> ResponseReturnValue:
     return page(
         "assistants/new.html",
-        "assistants/_form.html",
+        _fragment(shown, preview=preview),
         status=_status(error),
         typed=typed,
         new_id=new_id,
         record=None,
+        view=PromptView.of(typed.prompt, None, shown),
         limits=catalogue.current_limits(),
         tags=texts.split_tags(typed.tags),
         **_problems(error),
@@ -213,13 +231,21 @@ def _edit_page(
     typed: Typed | None = None,
     error: DomainError | None = None,
     version: int | None = None,
+    shown: str | None = None,
+    preview: bool = False,
 ) -> ResponseReturnValue:
     return page(
         "assistants/edit.html",
-        "assistants/_form.html",
+        _fragment(shown, preview=preview),
         status=_status(error),
-        **_editor(session, record, typed=typed, error=error, version=version),
+        **_editor(session, record, typed=typed, error=error, version=version, shown=shown),
     )
+
+
+def _fragment(shown: str | None, *, preview: bool) -> str:
+    if not preview:
+        return "assistants/_form.html"
+    return "assistants/_prompt.html" if shown else "assistants/_live.html"
 
 
 def _editor(
@@ -229,15 +255,21 @@ def _editor(
     typed: Typed | None = None,
     error: DomainError | None = None,
     version: int | None = None,
+    shown: str | None = None,
 ) -> dict[str, Any]:
     typed = typed or Typed.from_record(record)
     note = record.review_note or ""
+    current = record.version or 0
+    version = current if version is None else version
+    # Somebody else may have saved since: what they changed is no change of this text.
+    begun = record if version == current else catalogue.find_version(session, str(record.id), version)
     return {
         "record": record,
-        "version": (record.version or 0) if version is None else version,
+        "version": version,
+        "view": PromptView.of(typed.prompt, begun or record, shown),
         "typed": typed,
         "tags": texts.split_tags(typed.tags),
-        "note": request.form.get("review_note", note) if error else note,
+        "note": request.form.get("review_note", note),
         "limits": catalogue.current_limits(),
         "moves": MOVES.get(record.status, ()),
         "revisions": catalogue.list_revisions(session, str(record.id), most=_VERSIONS_SHOWN),
@@ -252,11 +284,10 @@ def _problems(error: DomainError | None) -> dict[str, Any]:
     problems = error.problems if isinstance(error, Invalid) else []
     errors: dict[str, list[str]] = {}
     for problem in problems:
-        errors.setdefault(problem.field or "", []).append(gettext(problem.message.template, **problem.message.params))
+        errors.setdefault(problem.field or "", []).append(message(problem.message))
     summary = [(field or None, _sentence(field, text)) for field, found in errors.items() for text in found]
     if error and not summary:
-        said = [gettext(part.template, **part.params) for part in (error.message, error.hint) if part]
-        summary = [(None, " ".join(said))]
+        summary = [(None, sentences(message(part) for part in (error.message, error.hint) if part))]
     return {"errors": errors, "summary": summary}
 
 
