@@ -63,7 +63,7 @@ const enhanceTags = field => {
   field.addEventListener('input', draw);
   draw();
 };
-onClick('[data-tag]', el => { const field = $('#' + el.parentNode.dataset.suggestions); setValue(field, join([...field.tags(), el.dataset.tag])); });
+onClick('[data-tag]', el => { const field = $('#' + el.parentNode.dataset.suggestions); setValue(field, join([...field.tags(), el.dataset.tag])); el.remove(); });
 
 // --- a search waits until the input method has written the word ---
 on('input', e => { if (e.isComposing && e.target.matches('[data-composing]')) e.stopPropagation(); }, true);

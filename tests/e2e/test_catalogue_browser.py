@@ -131,9 +131,12 @@ def test_tags_as_chips_keep_a_tag_with_a_comma(app, page):
     page.locator(".tag-box input").fill("new，")
     expect(page.locator(".tag-box .tag")).to_have_text(["coding×", "a, b×", "new×"])
     page.locator(".tag-box .tag", has_text="coding").locator("button").click()
+    page.locator("[data-tag=产品]").click()
+    expect(page.locator("[data-tag=产品]")).to_have_count(0)
+    expect(page.locator("[data-tag='a, b']")).to_have_count(0)
     page.locator("#save-bar .primary").click()
     wait_saved(page)
-    assert stored(app).tags == ["a, b", "new"]
+    assert stored(app).tags == ["a, b", "new", "产品"]
 
 
 def test_a_refused_save_keeps_the_text_and_names_the_field(app, page):

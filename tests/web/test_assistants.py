@@ -315,6 +315,14 @@ class TestEditor:
         assert [line.text for line in page.select(".diff .added, .diff .removed")] == ["added mine"]
         assert fields_of(page.select_one("#editor"))["version"] == "1"
 
+    def test_suggests_the_most_used_tags_that_are_not_there_yet(self, app, ada):
+        tags = [["a, b", "coding"], ["a, b", "coding", "x"], ["coding"], [" "], []]
+        store(app, *(make_record(f"n{n}", tags=each) for n, each in enumerate(tags)))
+        url = soup(ada.get("/assistants/edit/n2")).select_one("[data-suggestions=tags]")["hx-get"]
+        found = soup(ada.get(url, query_string={"tags": "coding"})).select("[data-tag]")
+        assert [(each["data-tag"], each.select_one(".muted").text) for each in found] == [("a, b", "2"), ("x", "1")]
+        assert "Separate tags" in ada.get(url, query_string={"tags": 'coding, "a, b", x'}).text
+
     def test_a_new_prompt_has_no_changes(self, ada):
         values = editor(ada, "/assistants/new") | {"title": "T", "prompt": "p"}
         page = soup(ada.post("/assistants/preview?show=preview", data=values))
