@@ -12,7 +12,7 @@ from bs4 import BeautifulSoup
 from tests.factories import make_record, store, stored
 from tests.people import add_person, close, csrf_token, sign_in
 from webadmin import catalogue
-from webadmin.accounts import SYSTEM
+from webadmin.accounts import OTHER_PROGRAM, SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
 
@@ -247,6 +247,36 @@ class TestEditor:
         versions = [" ".join(each.text.split()) for each in page.select(".timeline p")]
         assert versions == ["v2 · Title", "v1 · Imported"]
         assert page.select_one("#save-bar .primary").get_text(strip=True).startswith("Save as v3")
+
+    @pytest.mark.parametrize(
+        ("source", "head", "version", "who"),
+        [
+            (None, "v2 · saved by Ada just now", "v2 · Title", "Ada"),
+            ("import", "v1 · imported by system just now", "v1 · Imported", "system"),
+            ("found", "v1 · found at the first opening, just now", "v1 · Found at the first opening", None),
+        ],
+    )
+    def test_says_how_the_version_came_about(self, app, ada, source, head, version, who):
+        with app.app_context(), transaction() as session:
+            actor = SYSTEM if source == "import" else OTHER_PROGRAM
+            change = catalogue.Change(None, make_record())
+            catalogue.write_records(session.connection(), actor, [change], source=source or "import")
+        if source is None:
+            save(ada, title="Renamed")
+        page = soup(ada.get(EDIT))
+        newest = page.select_one(".timeline li")
+        assert page.select_one(".page-title p").text == head
+        assert " ".join(newest.p.text.split()) == version
+        assert [name.text for name in newest.select("small span")] == ([who] if who else [])
+
+    def test_says_what_another_program_changed(self, app, ada, folder):
+        store(app, make_record())
+        with closing(sqlite3.connect(folder / "assistants.db")) as other:
+            other.execute("UPDATE assistants SET title = 'Renamed'")
+            other.commit()
+        page = soup(ada.get(EDIT))
+        assert page.select_one(".page-title p").text == "v1 · changed by another program, noticed just now"
+        assert " ".join(page.select_one(".timeline li").text.split()).startswith("v1 · Title other program")
 
     def test_htmx_save_answers_everything_around_the_fields(self, app, ada):
         store(app, make_record())
