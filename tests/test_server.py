@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import re
 import resource
@@ -77,6 +78,12 @@ def read_answer(connection: socket.socket) -> tuple[int, dict, bytes]:
 def post(connection: socket.socket, length: int, *headers: str) -> None:
     lines = ["POST /up HTTP/1.1", "Host: x", f"Content-Length: {length}", *headers]
     connection.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+def test_length_of_thousands_of_digits_is_refused(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        connection.sendall(b"POST /up HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n")
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
 def test_trickling_clients_do_not_hold_the_server(server):
@@ -184,11 +191,14 @@ def test_chunked_body_is_bounded_by_what_came(server, chunks, status):
 
 
 def test_connection_goes_on_after_an_answer(server):
-    with server.connect() as connection:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)) as connection:
+        sockets = set()
         for _ in range(2):
-            post(connection, 3)
-            connection.sendall(b"abc")
-            assert connection.recv(1 << 16).startswith(b"HTTP/1.1 200")
+            connection.request("POST", "/up", b"abc")
+            answer = connection.getresponse()
+            assert (answer.status, json.loads(answer.read())["size"]) == (200, 3)
+            sockets.add(connection.sock)
+        assert len(sockets) == 1
 
 
 def test_body_that_cannot_be_stored_is_told_to_the_application(tmp_path):

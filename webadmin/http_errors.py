@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from flask import Response, jsonify
+from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
 from webadmin import config, db
@@ -27,7 +27,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     403: ("FORBIDDEN", N_("Your role cannot do this. Ask an administrator.")),
     404: ("NOT_FOUND", N_("Not found. It may have been deleted.")),
     405: ("METHOD_NOT_ALLOWED", N_("This address does not take that method.")),
-    413: ("PAYLOAD_TOO_LARGE", N_("This is larger than the limit of %(limit)s bytes.")),
+    413: ("PAYLOAD_TOO_LARGE", N_("This is too large.")),
     415: ("UNSUPPORTED_MEDIA_TYPE", N_("This type of content is not accepted here.")),
     429: ("RATE_LIMIT_EXCEEDED", N_("Too many requests.")),
     503: ("SERVICE_UNAVAILABLE", N_("Not available now. Try again in a few seconds.")),
@@ -110,12 +110,29 @@ def status_of(code: str) -> int:
     return {**named, "INVALID_PARAMETER": 400, "CONFLICT": 409, "VERSION_CONFLICT": 409}.get(code, 500)
 
 
+def _too_large(sent: int, limit: int) -> tuple[str, dict[str, Any]]:
+    """Why a body was refused: its size, where that is known and over the limit, else what it consists of."""
+    if sent > limit:
+        return N_("The file is %(size)s; the limit is %(limit)s."), {
+            "size": _megabytes(sent),
+            "limit": _megabytes(limit),
+        }
+    if sent:
+        return N_("The form has too many fields, or one of them is too long."), {}
+    return N_("The file is larger than the limit of %(limit)s."), {"limit": _megabytes(limit)}
+
+
+def _megabytes(count: int) -> str:
+    """A size as people read it, in powers of 1000; small ones keep their digits, so that both never look alike."""
+    return f"{count / 1e6:.1f} MB" if count >= 100_000 else f"{count} B"
+
+
 def _http(error: HTTPException, status: int) -> Failure:
     code, template = _HTTP[status]
     params: dict[str, Any] = {}
     headers: dict[str, str] = {}
     if isinstance(error, RequestEntityTooLarge):
-        params["limit"] = config.current().max_upload_size
+        template, params = _too_large(request.content_length or 0, config.current().max_upload_size)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     headers.update({name: value for name, value in error.get_headers() if name in ("WWW-Authenticate", "Retry-After")})

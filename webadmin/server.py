@@ -33,6 +33,7 @@ from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import BadRequest
 
 from webadmin import observability
 from webadmin.config import Config
@@ -68,6 +69,11 @@ class BoundedParser(HTTPRequestParser):
         """Take in `data`; returns how much of it belongs to this request."""
         try:
             consumed: int = super().received(data)
+        except ValueError:
+            # Python refuses to read a number of thousands of digits, and waitress hands that on.
+            self.error = BadRequest("Content-Length is invalid")
+            self.completed = True
+            return len(data)
         except OSError:
             # The file that holds a larger body could not be written: the disk is full.
             return self._discard(NOT_STORED, data)

@@ -18,9 +18,10 @@ import msgspec
 from webadmin.errors import N_
 
 MAX_DEPTH = 100
+MAX_VALUES = 100_000
 MAX_DIGITS = 1000
 
-_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])', re.DOTALL)
+_STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])|(,)', re.DOTALL)
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -89,7 +90,7 @@ def load(raw: bytes | str, *, number: Callable[[str], Any] = float) -> Any:
         return whole(digits) if len(digits) > MAX_DIGITS else number(digits)
 
     text = _decoded(raw) if isinstance(raw, bytes) else raw
-    _check_depth(text)
+    _check_size(text)
     try:
         return json.loads(
             text, object_pairs_hook=_pairs, parse_int=whole, parse_float=fraction, parse_constant=constant
@@ -105,14 +106,18 @@ def _decoded(raw: bytes) -> str:
         raise NotReadable(N_("The text is not valid UTF-8, at byte %(position)d."), position=error.start + 1) from None
 
 
-def _check_depth(text: str) -> None:
-    if text.count("[") + text.count("{") <= MAX_DEPTH:
+def _check_size(text: str) -> None:
+    """Refuse what would take the decoder too deep, or fill memory with millions of tiny values."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= MAX_VALUES:
         return
-    depth = 0
+    depth = values = 0
     for token in _STRUCTURE.finditer(text.encode("utf-8", "surrogatepass")):
         depth += bool(token[1]) - bool(token[2])
+        values += bool(token[1] or token[3])
         if depth > MAX_DEPTH:
             raise NotReadable(N_("The values are nested more than %(limit)d levels deep."), limit=MAX_DEPTH)
+        if values > MAX_VALUES:
+            raise NotReadable(N_("There are more than %(limit)d values in it."), limit=MAX_VALUES)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

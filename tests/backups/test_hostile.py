@@ -62,3 +62,11 @@ def test_no_broken_file_does_more_than_be_refused(name: str) -> None:
     raw, chosen = (GOLDEN / name).read_bytes(), random.Random(name)
     for _ in range(ROUNDS):
         assert all(str(error) and error.details() for error in refusals(broken(raw, chosen)))
+
+
+def test_a_list_of_millions_of_scraps_is_given_up_early() -> None:
+    file = io.BytesIO(b'{"assistants":[' + b"{}," * 2_000_000 + b"{}]}")
+    with pytest.raises(InvalidBackup, match="More than 10000 records"):
+        open_document(file)
+    # It gave up at a hundredth of the file, not at its end.
+    assert file.tell() < 3_000_000

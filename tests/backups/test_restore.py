@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -213,3 +214,10 @@ def test_counts_shown_are_counts_applied_are_the_difference_of_the_exports(
     assert plan.counts.deleted == len(before.keys() - after.keys())
     assert plan.counts.updated == sum(before[key] != after[key] for key in before.keys() & after.keys())
     assert clock.now_text()
+
+
+def test_a_bare_array_without_times_is_unchanged_the_second_time(data: Config, tmp_path: Path) -> None:
+    path = tmp_path / "storage.json"
+    path.write_text('[{"id":"a","title":"t","prompt":"p"}]')
+    counts = [import_(backups.stage_file(ADA, path, tmp_path / f"{n}.db")).counts for n in range(2)]
+    assert [(done.created, done.unchanged) for done in counts] == [(1, 0), (0, 1)]

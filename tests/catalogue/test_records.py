@@ -106,6 +106,9 @@ BAD: list[tuple[str, Any, str | None]] = [
     ("isPublic is a text", GOOD | {"isPublic": "yes"}, "isPublic"),
     ("version is a fraction", GOOD | {"version": 1.5}, "version"),
     ("version beyond 64 bits", GOOD | {"version": 2**63}, "version"),
+    ("version that no other reader keeps exactly", GOOD | {"version": 2**53}, "version"),
+    ("the same in a canonical line", LINE.replace(b'"version":3', b'"version":9007199254740992'), "version"),
+    ("150,000 values", GOOD | {"x": [0] * 150_000}, None),
     ("version is true", GOOD | {"version": True}, "version"),
     ("rating is a text", GOOD | {"rating": "5"}, "rating"),
     ("rating that no float holds", GOOD | {"rating": 10**400}, "rating"),
@@ -230,7 +233,7 @@ JSON = st.recursive(
         {"id": TEXT, "title": TEXT, "prompt": TEXT, "createdAt": st.just("2024-01-15")},
         optional={
             "desc": TEXT, "emoji": TEXT, "tags": st.lists(TEXT, max_size=3), "isPublic": st.booleans(),
-            "version": st.integers(-(2**63), 2**63 - 1), "rating": st.floats(allow_nan=False, allow_infinity=False),
+            "version": st.integers(-(2**63), 2**53 - 1), "rating": st.floats(allow_nan=False, allow_infinity=False),
             "zeta": JSON, "α": JSON,
         },
     ),

@@ -164,3 +164,10 @@ def signed_in(app: Flask) -> FlaskClient:
 
 def unescape(text: str) -> str:
     return html.unescape(text)
+
+
+@pytest.mark.parametrize(
+    "path", ["/trash/put-back/99999999999999999999999", "/settings/tokens/99999999999999999999999/revoke"]
+)
+def test_number_that_no_database_holds_is_not_found(ada, path):
+    assert ada.post(path, data={"csrf_token": session_token(ada)}).status_code in {404, 405}

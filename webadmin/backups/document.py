@@ -77,6 +77,8 @@ class _Outline:
         return "integrity" in self.values or (isinstance(metadata, dict) and "format" in metadata)
 
 
+GIVE_UP_AFTER = 10_000
+_SHORTEST_RECORD = len(b'{"id":"1","title":"1","prompt":"1"}')
 _KNOWN = frozenset({"metadata", "version", "exportedAt", "count", "integrity"})
 
 
@@ -141,7 +143,7 @@ def _outline(file: BinaryIO, start: int, seal: Seal) -> _Outline:
     if scanner.peek() == b"[":
         outline.is_array = True
         outline.records_at = scanner.offset
-        outline.count = sum(1 for _ in scanner.items())
+        outline.count = _count(scanner)
     else:
         for key in scanner.members():
             if key == "assistants":
@@ -151,7 +153,7 @@ def _outline(file: BinaryIO, start: int, seal: Seal) -> _Outline:
                 if seal.is_right and outline.is_ours:
                     outline.count = seal.count or 0
                     return outline
-                outline.count = sum(1 for _ in scanner.items())
+                outline.count = _count(scanner)
             elif key in _KNOWN:
                 outline.values[key] = _load(scanner)
             else:
@@ -159,6 +161,20 @@ def _outline(file: BinaryIO, start: int, seal: Seal) -> _Outline:
     if scanner.peek():
         raise scanner.bad(N_("There is more after the end of the document, at line %(line)d (byte %(byte)d)."))
     return outline
+
+
+def _count(scanner: Scanner) -> int:
+    """How many values the list holds. Gives up early on millions that are too short to be records."""
+    count = short = 0
+    for span in scanner.items():
+        count += 1
+        short += len(span) < _SHORTEST_RECORD
+        if short > GIVE_UP_AFTER:
+            raise _refused(
+                N_("More than %(number)d records cannot be read: this is not a backup of assistants."),
+                number=GIVE_UP_AFTER,
+            )
+    return count
 
 
 def _load(scanner: Scanner) -> Any:

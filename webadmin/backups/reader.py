@@ -16,7 +16,7 @@ from typing import BinaryIO, Protocol
 from sqlalchemy import Connection, column, select, table
 
 from webadmin import catalogue, db
-from webadmin.backups.document import Document, Integrity, InvalidBackup, open_document, records
+from webadmin.backups.document import GIVE_UP_AFTER, Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import translated_errors
 from webadmin.catalogue import Limits, Record
 from webadmin.errors import N_, DomainError, Invalid, Message, Problem
@@ -26,7 +26,6 @@ GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
 _BATCH = 500
 _TOLD = 1000
-_GIVE_UP_AFTER = 10_000
 
 
 class Progress(Protocol):
@@ -135,6 +134,8 @@ class Staged:
     document: Document
     scratch: Path
     records_sha256: str = ""
+    # What stands for `createdAt` in records of a document without a time of its own: an existing record keeps its own.
+    assumed_at: str | None = None
     good_count: int = 0
     problem_count: int = 0
     warning_count: int = 0
@@ -206,6 +207,7 @@ def stage(
     progress = progress or Silent()
     progress.update("reading")
     found = Staged(open_document(file), scratch)
+    found.assumed_at = None if found.document.timestamp else created_at
     lines = hashlib.sha256()
     with scratch_catalogue(scratch) as connection:
         decoded = _decoded(file, found, lines, author, found.document.timestamp or created_at, limits)
@@ -252,11 +254,11 @@ def _decoded(
 def _tell(found: Staged, problems: list[Problem]) -> None:
     found.problem_count += 1
     found.problems += problems[: max(0, _TOLD - len(found.problems))]
-    if found.problem_count > _GIVE_UP_AFTER:
+    if found.problem_count > GIVE_UP_AFTER:
         raise InvalidBackup(
             N_("More than %(number)d records cannot be read: this is not a backup of assistants."),
             problems=found.problems[:20],
-            number=_GIVE_UP_AFTER,
+            number=GIVE_UP_AFTER,
         )
 
 

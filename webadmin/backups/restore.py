@@ -140,7 +140,7 @@ def make_plan(
     plan = Plan(mode, "")
     mark = hashlib.sha256()
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
-        for number, pair in enumerate(_pairs(mine, theirs, mode)):
+        for number, pair in enumerate(_pairs(mine, theirs, mode, staged.assumed_at)):
             _note(plan.counts, mark, pair)
             if pair.after is not None or pair.action is Action.DELETE:
                 _show(plan, pair)
@@ -180,7 +180,7 @@ def apply_plan(
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
 
         def changes() -> Iterator[Change]:
-            for number, pair in enumerate(_pairs(mine, theirs, plan.mode)):
+            for number, pair in enumerate(_pairs(mine, theirs, plan.mode, staged.assumed_at)):
                 _note(counts, mark, pair)
                 if number % _EVERY == 0:
                     progress.update("importing", counts.changes, plan.counts.changes)
@@ -213,9 +213,11 @@ def _run(
     )
 
 
-def _pairs(mine: Connection, theirs: Connection, mode: Mode) -> Iterator[_Pair]:
+def _pairs(mine: Connection, theirs: Connection, mode: Mode, assumed_at: str | None) -> Iterator[_Pair]:
     """Walk both catalogues side by side in the order of ids; rows without an id are nobody's."""
     for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
+        if left and right and right.created_at == assumed_at:
+            right = msgspec.structs.replace(right, created_at=left.created_at)  # noqa: PLW2901
         yield _decided(left, right, mode)
 
 
@@ -252,7 +254,7 @@ def _decided(mine: Record | None, theirs: Record | None, mode: Mode) -> _Pair:
     if catalogue.equal(mine, theirs):
         return _Pair(Action.UNCHANGED, mine, theirs)
     # A number must never stand for two texts (contract 4).
-    version = max(theirs.version or 1, (mine.version or 0) + 1)
+    version = max(theirs.version or 1, catalogue.next_version(mine.version))
     return _Pair(Action.UPDATE, mine, theirs, _with_version(theirs, version))
 
 

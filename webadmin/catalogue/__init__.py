@@ -32,6 +32,7 @@ from webadmin.catalogue.records import (
     decode,
     encode,
     equal,
+    next_version,
 )
 from webadmin.catalogue.review import MOVES
 from webadmin.catalogue.rows import create_tables, insert_records, iter_records
@@ -99,6 +100,7 @@ __all__ = [
     "missing_triggers",
     "new_id",
     "newest_in_trash",
+    "next_version",
     "purge_trash",
     "put_back",
     "recent",

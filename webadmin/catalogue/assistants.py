@@ -15,7 +15,7 @@ from webadmin import clock
 from webadmin.accounts import Actor
 from webadmin.catalogue import changes, limits, review, rows
 from webadmin.catalogue.models import Revision
-from webadmin.catalogue.records import Record
+from webadmin.catalogue.records import Record, next_version
 from webadmin.catalogue.writing import Change, write_records
 from webadmin.errors import N_, Conflict, NotFound, StaleVersion
 
@@ -151,7 +151,9 @@ def _current(session: Session, assistant_id: str, version: int) -> Record:
 
 
 def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str) -> Record:
-    changed = msgspec.structs.replace(current, **real, version=(current.version or 0) + 1, updated_at=clock.now_text())
+    changed = msgspec.structs.replace(
+        current, **real, version=next_version(current.version), updated_at=clock.now_text()
+    )
     _write(session, actor, current, changed, source)
     return changed
 

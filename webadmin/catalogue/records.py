@@ -25,6 +25,8 @@ ROBOT = "🤖"
 ID_CEILING = 255
 TEXT_CEILING_BYTES = 4 * 1024 * 1024
 TAGS_CEILING = 1000
+# The largest whole number that every JSON reader keeps exactly (RFC 8259, section 6).
+VERSION_CEILING = 2**53 - 1
 
 
 class Record(msgspec.Struct, rename="camel"):
@@ -178,6 +180,11 @@ def _same(a: Any, b: Any) -> bool:
 
 def _value(raw: bytes | None) -> Any:
     return None if raw is None else _filled(strict.load(raw.decode(), number=Decimal))
+
+
+def next_version(*versions: int | None) -> int:
+    """The version above all of these. Another program may have stored the highest there is: it is then kept."""
+    return min(max(version or 0 for version in versions) + 1, 2**63 - 1)
 
 
 def count_characters(text: str) -> int:
@@ -352,6 +359,8 @@ def _check_rules(record: Record, span: bytes, found: _Findings, skip: frozenset[
     for name, template in _REQUIRED.items():
         if not getattr(record, name) and name not in skip:
             found.broken_rule(name, template)
+    if (record.version or 0) > VERSION_CEILING and "version" not in skip:
+        found.broken_rule("version", N_("The version is higher than %(limit)d."), limit=VERSION_CEILING)
     if record.status not in STATUSES and "status" not in skip:
         found.broken_rule("status", N_("The status must be draft, pending, published or rejected."))
     for name in DATES:

@@ -14,6 +14,7 @@ from webadmin import clock
 from webadmin.accounts import Actor
 from webadmin.catalogue import assistants, changes
 from webadmin.catalogue.models import Assistant, Revision, Trash
+from webadmin.catalogue.records import next_version
 from webadmin.catalogue.writing import Change, write_records
 from webadmin.errors import N_, Conflict, NotFound
 
@@ -102,8 +103,8 @@ def put_back(session: Session, actor: Actor, number: int, *, how: PutBack = PutB
         )
     if how is PutBack.COPY:
         before, record = None, msgspec.structs.replace(record, id=assistants.new_id(), version=0)
-    highest = max(record.version or 0, before.version or 0 if before else 0)
-    record = msgspec.structs.replace(record, version=highest + 1, updated_at=clock.now_text())
+    version = next_version(record.version, before.version if before else None)
+    record = msgspec.structs.replace(record, version=version, updated_at=clock.now_text())
     write_records(session.connection(), actor, [Change(before, record)], source="trash")
     session.execute(delete(Trash).where(Trash.number == number))
     return str(record.id)

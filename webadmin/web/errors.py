@@ -60,9 +60,12 @@ def read_fields(text: str | None) -> list[tuple[str, str]]:
     """The form fields that the sign-in form carried; nothing when there are none or they are malformed."""
     try:
         pairs = json.loads(text or "[]")
-        return [(str(name), str(value)) for name, value in pairs]
+        fields = [(str(name), str(value)) for name, value in pairs]
+        # Half a surrogate pair is no character, and no page could be encoded with it.
+        json.dumps(fields, ensure_ascii=False).encode()
     except (ValueError, TypeError, RecursionError):
         return []
+    return fields
 
 
 def _sign_in_again() -> flask.Response:

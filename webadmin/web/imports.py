@@ -43,6 +43,7 @@ class Report(msgspec.Struct):
 
     document: Document
     records_sha256: str
+    assumed_at: str | None
     good_count: int
     problem_count: int
     warning_count: int
@@ -124,6 +125,7 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
     report = Report(
         document=staged.document,
         records_sha256=staged.records_sha256,
+        assumed_at=staged.assumed_at,
         good_count=staged.good_count,
         problem_count=staged.problem_count,
         warning_count=staged.warning_count,
@@ -233,6 +235,7 @@ def _staged(job: Job) -> Staged:
         document=known.document,
         scratch=_file(job.id, "db"),
         records_sha256=known.records_sha256,
+        assumed_at=known.assumed_at,
         good_count=known.good_count,
         problem_count=known.problem_count,
         warning_count=known.warning_count,

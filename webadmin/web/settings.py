@@ -39,7 +39,7 @@ def add_token() -> ResponseReturnValue:
     return _tokens_page(form, status=422)
 
 
-@bp.route("/tokens/<int:token_id>/revoke", methods=["GET"])
+@bp.route("/tokens/<int(max=9223372036854775807):token_id>/revoke", methods=["GET"])
 def confirm_revoke(token_id: int) -> ResponseReturnValue:
     """Ask before a token is ended: programs that use it stop working."""
     with translated_errors():
@@ -47,7 +47,7 @@ def confirm_revoke(token_id: int) -> ResponseReturnValue:
     return page("settings/token_revoke.html", "settings/_token_revoke.html", token=token)
 
 
-@bp.post("/tokens/<int:token_id>/revoke")
+@bp.post("/tokens/<int(max=9223372036854775807):token_id>/revoke")
 def revoke_token(token_id: int) -> ResponseReturnValue:
     """End a token."""
     with transaction() as session:

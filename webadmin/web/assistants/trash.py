@@ -38,7 +38,7 @@ def trash() -> ResponseReturnValue:
     )
 
 
-@bp.post("/trash/put-back/<int:number>")
+@bp.post("/trash/put-back/<int(max=9223372036854775807):number>")
 def put_back(number: int) -> ResponseReturnValue:
     """Bring one back; where its id is in use, ask what to do."""
     how = request.form.get("how", "")
