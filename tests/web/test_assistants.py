@@ -99,6 +99,31 @@ class TestList:
         assert row.select_one(".entry-line mark").text == "slow"
         assert "Prompt:" in row.select_one(".entry-line").text
 
+    def test_a_page_of_long_chinese_rows_stays_under_60_kb(self, app, ada):
+        long = "根据需求撰写产品文档，并给出验收标准与排期建议。" * 20
+        rows = (
+            make_record(f"{n:021}", title=long[:30], desc=long, prompt=long + "用户", tags=["产品经理", "文档"] * 3)
+            for n in range(40)
+        )
+        store(app, *rows)
+        answer = ada.get("/assistants?q=用户", headers={"Accept-Language": "zh-CN"})
+        assert len(soup(answer).select("tr[data-row] mark")) == 25
+        assert len(answer.data) < 60_000
+
+    def test_the_menu_of_a_row_is_read_when_opened(self, ada, three):
+        listed = {"Referer": "http://localhost/assistants?status=published"}
+        menu = soup(ada.get("/assistants")).select_one("#row-a .menu-list")
+        url = menu.select_one("[hx-get]")["hx-get"]
+        assert menu.a["href"] == url
+        part = soup(ada.get(url, headers=PARTIAL))
+        assert [each.get_text(strip=True) for each in part.select("a, button")] == [
+            "Edit", "Duplicate", "Copy prompt", "Export JSON", "Delete…",
+        ]  # fmt: skip
+        page = soup(ada.get(url, headers=listed))
+        question = soup(ada.get(page.select_one(".page-head .danger")["href"]))
+        assert question.select_one("[name=back]")["value"] == "/assistants?status=published"
+        assert ada.get("/assistants/actions/gone").status_code == 404
+
     def test_says_where_else_something_matches(self, ada, three):
         page = soup(ada.get("/assistants?q=Docker&status=published"))
         assert "Nothing matches “Docker”." in page.select_one(".empty").text

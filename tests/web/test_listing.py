@@ -63,3 +63,11 @@ def test_excerpt_shows_the_match():
     assert "needle" in excerpt(text, "NEEDLE")
     assert excerpt(text, "").startswith("word")
     assert excerpt("short", "x") == "short"
+
+
+@given(st.text(alphabet="ab 产品。", max_size=300), st.sampled_from(["", "a", "产品"]))
+def test_excerpt_is_a_line_long_and_shows_the_match(text, needle):
+    found = excerpt(text, needle)
+    assert found.strip("…") in text
+    assert len(found.encode("gbk").replace("…".encode("gbk"), b"")) <= 120
+    assert (needle in found) == (needle in text)

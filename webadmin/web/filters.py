@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import MAXYEAR, MINYEAR, UTC, date, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 import regex
@@ -208,6 +208,9 @@ def _instant(value: datetime | str) -> datetime | None:
             value = datetime.fromisoformat(value)
         except ValueError:
             return None
+    # At both ends of the calendar another zone, or the day before, would be outside it.
+    if value.year in (MINYEAR, MAXYEAR):
+        return None
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
@@ -285,8 +288,9 @@ def text_attrs(text: str) -> Markup:
 
 def icon(name: str, css_class: str = "") -> Markup:
     """An icon of the sprite; decoration only, so a word always stands beside it."""
-    return Markup('<svg class="i {}" aria-hidden="true"><use href="{}#{}"></use></svg>').format(
-        css_class, asset("icons.svg"), name
+    classes = f"i {css_class}" if css_class else "i"
+    return Markup('<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>').format(
+        classes, asset("icons.svg"), name
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
+from unicodedata import east_asian_width
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
@@ -16,7 +17,8 @@ PAGE_SIZES = (25, 50, 100)
 _VISIBILITY = {"public": True, "private": False}
 # SQLite refuses expressions nested deeper than 1,000; nobody combines so many by hand.
 _MOST_TAGS = 20
-_EXCERPT_BEFORE, _EXCERPT_LENGTH = 40, 140
+# In columns, of which a Chinese character takes two: no list has room for more in a line.
+_EXCERPT_BEFORE, _EXCERPT_WIDTH = 40, 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,22 @@ class Listing:
 
 def excerpt(text: str, needle: str) -> str:
     """The part of a long text that a list shows: around the first place where `needle` is found, else its beginning."""
-    if len(text) <= _EXCERPT_LENGTH:
+    end = _fitting(text, _EXCERPT_WIDTH)
+    if end == len(text):
         return text
+    start = 0
     found = re.search(re.escape(needle), text, re.IGNORECASE) if needle else None
-    start = max(0, found.start() - _EXCERPT_BEFORE) if found and found.end() > _EXCERPT_LENGTH else 0
-    cut = text[start : start + _EXCERPT_LENGTH]
-    return ("…" if start else "") + cut + ("…" if start + _EXCERPT_LENGTH < len(text) else "")
+    if found and found.end() > end:
+        before = text[: found.start()][::-1]
+        start = found.start() - _fitting(before, _EXCERPT_BEFORE)
+        end = start + _fitting(text[start:], _EXCERPT_WIDTH)
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters at the beginning of `text` take no more than `width` columns."""
+    for at, character in enumerate(text):
+        width -= 2 if east_asian_width(character) in "WF" else 1
+        if width < 0:
+            return at
+    return len(text)

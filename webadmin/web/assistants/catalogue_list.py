@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from webadmin import catalogue
 from webadmin.db import db, translated_errors
 from webadmin.errors import Invalid, Message
-from webadmin.web.assistants.blueprint import bp
+from webadmin.web.assistants.blueprint import bp, reading, way_back
 from webadmin.web.htmx import page, wants_fragment
 from webadmin.web.listing import PAGE_SIZES, Listing, excerpt
 
@@ -63,3 +63,11 @@ def facet(name: str) -> ResponseReturnValue:
     with translated_errors():
         values = _FACETS[name](db.session())
     return page("assistants/facet.html", "assistants/_facet.html", listing=listing, name=name, values=values)
+
+
+@bp.get("/assistants/actions/<path:key>")
+def actions(key: str) -> ResponseReturnValue:
+    """What can be done with one assistant; the menu of its row asks for it when it is opened."""
+    with translated_errors():
+        record = catalogue.get(reading(), catalogue.decode_id(key))
+    return page("assistants/actions.html", "assistants/_actions.html", record=record, back=way_back())
