@@ -208,6 +208,13 @@ def killed_job(tmp_path: Path):
     return id
 
 
+def test_what_a_killed_job_was_reading_is_removed_at_the_next_look(killed_job: str) -> None:
+    left = jobs.folder() / f"{killed_job}.upload"
+    left.write_bytes(b"x")
+    jobs.running()
+    assert not left.exists()
+
+
 def test_a_job_whose_process_was_killed_is_stopped_at_the_next_look(killed_job: str) -> None:
     job = jobs.get(killed_job)
     assert (job.state, job.phase, job.done) == (State.STOPPED, "write", 5)

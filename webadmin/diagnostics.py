@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, db, jobs, runtime, safety
+from webadmin import backups, catalogue, clock, config, db, jobs, safety
 from webadmin.config import DEFAULT, SETTINGS
 from webadmin.errors import N_, DomainError, Message
 
@@ -142,8 +142,7 @@ def _is_open_to_others(path: Path) -> bool:
 
 
 def _runtime() -> Finding:
-    tasks = runtime.current().read("SELECT count(*) FROM jobs WHERE state='running'")[0][0]
-    return _ok(N_("It opens; %(count)d tasks run."), count=tasks)
+    return _ok(N_("It opens; %(count)d tasks run."), count=len(jobs.running()))
 
 
 def _schema() -> Finding:

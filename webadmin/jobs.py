@@ -360,6 +360,11 @@ def _close_dead(job: Job) -> Job:
         "UPDATE jobs SET state=?, result=?, updated_at=? WHERE id=? AND state=?",
         (State.STOPPED if result is None else State.DONE, _json(result), clock.now_text(), job.id, State.RUNNING),
     )
+    if result is None:
+        # Nobody can go on with what it was reading, and that may be as large as the upload limit.
+        for path in folder().glob(f"{job.id}.*"):
+            if path != _lock_path(job.id):
+                path.unlink(missing_ok=True)
     return _row(job.id)
 
 

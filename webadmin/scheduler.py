@@ -160,7 +160,8 @@ class Scheduler:
             _log.info("another program changed %d assistants", found)
 
     def keep_house(self) -> None:
-        """Once a day, and at the start: retention, trash, what killed tasks left behind."""
+        """What killed tasks left behind; once a day, and at the start, retention and trash."""
+        jobs.running()
         jobs.forget_old()
         today = clock.now().astimezone(config.current().timezone).date()
         if self._day_done == today:

@@ -78,7 +78,7 @@ const track = bar => {
   if (before === version) return;
   const kept = JSON.parse(localStorage[key] || 'null'), note = $('[data-draft-note]', form);
   const isSaved = before !== undefined || kept?.sent && kept.version !== version;
-  states.set(form, {version, key, base: new Map(fields(form).map(f => [f, valueOf(f)])), dirty: bar.matches('.on')});
+  states.set(form, {version, key, base: new Map(fields(form).map(f => [f, valueOf(f)])), dirty: 'dirty' in bar.dataset});
   if (isSaved || !kept) return localStorage.removeItem(key);
   const differ = fields(form).filter(f => f.id in kept.values && kept.values[f.id] !== valueOf(f));
   if (!note || !differ.length) return;

@@ -60,3 +60,10 @@ def test_a_message_comes_back_from_its_stored_form_with_those_inside(in_english)
     inner = Message("%(days)d days", {"days": 3})
     stored = {"template": "Kept %(span)s", "params": {"span": {"template": inner.template, "params": inner.params}}}
     assert Message.stored(stored) == Message("Kept %(span)s", {"span": inner})
+
+
+@pytest.mark.usefixtures("in_english")
+@pytest.mark.parametrize("style", ["ago", "short", "clock", "until"])
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00Z"])
+def test_time_at_the_ends_of_the_calendar_is_shown_as_written(text: str, style: str) -> None:
+    assert text in time_element(text, style)
