@@ -216,6 +216,18 @@ def test_select_and_delete_several(app, page):
     expect(page.locator(".pager p")).to_contain_text("30 match")
 
 
+def test_select_and_publish_several(app, page):
+    page.goto("/assistants?status=draft&sort=title")
+    for n in range(2):
+        page.locator("[data-select]").nth(n).check()
+    page.locator("[data-select]").nth(0).press("Enter")
+    expect(page.locator("[data-bulk-count]")).to_have_text("2 selected")
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.locator("[data-toast]")).to_contain_text("2 published.")
+    expect(page.locator(".pager p")).to_contain_text("28 match")
+    assert {stored(app, each).status for each in ("n0", "n1")} == {"published"}
+
+
 def test_everything_without_scripts(app, open_browser):
     page = open_browser(java_script_enabled=False).new_page()
     page.goto("/assistants")

@@ -466,6 +466,46 @@ class TestStatus:
         assert (stored(app).status, stored(app).title) == ("published", "Code Reviewer")
 
 
+class TestSeveral:
+    def move(self, browser, action, *ids):
+        form = fields_of(soup(browser.get("/assistants?sort=title")).select_one("#results"))
+        answer = browser.post(f"/assistants/{action}", data=form | {"id": list(ids)})
+        assert answer.headers["Location"] == "/assistants?sort=title"
+        return soup(browser.get("/assistants")).select_one("[data-toast] p").text
+
+    @pytest.fixture
+    def four(self, app):
+        store(app, *(make_record(status, status=status) for status in catalogue.STATUSES))
+
+    def test_publishes_what_can_be_published(self, app, ada, four):
+        said = self.move(ada, "publish", *catalogue.STATUSES, "gone", "draft")
+        assert said == (
+            "2 published. 1 was published already. 1 is rejected: submit it for review first. 1 was deleted meanwhile."
+        )
+        found = {status: (stored(app, status).status, stored(app, status).version) for status in catalogue.STATUSES}
+        assert found["draft"] == found["pending"] == ("published", 2)
+        assert (found["published"], found["rejected"]) == (("published", 1), ("rejected", 1))
+        assert stored(app, "draft").published_at
+
+    def test_unpublishes_only_what_is_published(self, app, ada, four):
+        assert self.move(ada, "unpublish", *catalogue.STATUSES) == "1 unpublished. 3 were not published."
+        assert [stored(app, each).status for each in ("published", "pending", "rejected")] == [
+            "draft", "pending", "rejected",
+        ]  # fmt: skip
+
+    def test_leaves_out_what_was_changed_since_the_list_was_read(self, app, ada, four):
+        form = fields_of(soup(ada.get("/assistants")).select_one("#results"))
+        save(ada, "/assistants/edit/draft", prompt="Not what was on the list")
+        ada.get("/assistants/edit/draft")
+        ada.post("/assistants/publish", data=form | {"id": ["draft", "pending"]})
+        said = soup(ada.get("/assistants")).select("[data-toast] p")[-1].text
+        assert said == "1 published. 1 was changed meanwhile and left out."
+        assert stored(app, "draft").status == "draft"
+
+    def test_nothing_selected_is_told(self, ada, four):
+        assert self.move(ada, "publish") == "Nothing was selected."
+
+
 class TestConflict:
     @pytest.fixture
     def rita(self, app):

@@ -9,7 +9,7 @@ from flask import abort, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy.orm import Session
 
-from webadmin import catalogue
+from webadmin import catalogue, clock
 from webadmin.db import db, translated_errors
 from webadmin.errors import Invalid, Message
 from webadmin.web.assistants.blueprint import bp, reading, way_back
@@ -25,7 +25,7 @@ _FACETS: dict[str, Callable[[Session], list[tuple[str, int]]]] = {
 @bp.get("/assistants", endpoint="list")
 def show_list() -> ResponseReturnValue:
     """The assistants that match, with their number in each status under the same filters."""
-    listing = Listing.from_args(request.args)
+    listing, seen_at = Listing.from_args(request.args), clock.now_text()
     problem: Message | None = None
     with translated_errors():
         session = db.session()
@@ -43,6 +43,7 @@ def show_list() -> ResponseReturnValue:
         listing=listing,
         found=found,
         counts=counts,
+        seen_at=seen_at,
         problem=problem,
         statuses=catalogue.STATUSES,
         sorts=[*catalogue.Sort],
