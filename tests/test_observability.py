@@ -4,6 +4,7 @@ import contextvars
 import logging
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -179,3 +180,22 @@ def test_full_disk_stops_nothing(capsys):
     handler.emit(logging.LogRecord("x", 20, "", 0, "lost", None, None))
     handler.close()
     assert "No space left" in capsys.readouterr().err
+
+
+def test_log_folder_that_goes_away_closes_nobody_elses_file(tmp_path):
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    handler = observability.SharedFileHandler(folder / "app.log", 10_000)
+    shutil.rmtree(folder)
+    folder.write_text("a file stands where the folder should be")
+    handler.handleError = lambda _record: None
+    record = logging.LogRecord("x", logging.INFO, "", 0, "line", None, None)
+    handler.emit(record)
+    with (tmp_path / "other").open("w") as other:
+        for _ in range(3):
+            handler.emit(record)
+        other.write("still open")
+    folder.unlink()
+    handler.emit(record)
+    handler.close()
+    assert "line" in (folder / "app.log").read_text()

@@ -51,7 +51,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
         web.init_app(app)
         app.register_blueprint(api.blueprint)
         cli.register(app)
-        if values.admin_username and "opening" in app.extensions:
+        if values.admin_username and "opening" in app.extensions and not accounts.any_users(db.session()):
             with transaction() as session:
                 accounts.create_from_settings(session)
     return app

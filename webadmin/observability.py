@@ -122,11 +122,14 @@ class SharedFileHandler(logging.Handler):
         super().close()
 
     def _open(self) -> int:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def _reopen(self) -> None:
-        os.close(self._descriptor)
-        self._descriptor = self._open()
+        # Opened before the old one is closed: a closed number would soon be another file's, a socket's or the
+        # database's, and be closed again at the next line.
+        stale, self._descriptor = self._descriptor, self._open()
+        os.close(stale)
 
     def _follow(self) -> None:
         """Open the file anew if somebody rotated or removed it."""

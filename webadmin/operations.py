@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,10 @@ from webadmin.jobs import Job
 
 DIRECT_IMPORT = "direct-import"
 """The kind of task of an import that is not led by the pages: by the API or the command line."""
+
+
+# Somebody may save while an import of which nothing was shown compares: it compares again.
+_ATTEMPTS = 3
 
 
 class SafetyBackupFailed(Unavailable):
@@ -131,7 +136,8 @@ def apply_import(
     SafetyBackupFailed, the errors of `webadmin.db`, and lets jobs.Cancelled pass; nothing is changed then.
     """
     check_import(staged, skip_bad=skip_bad, accept_altered=accept_altered)
-    with backups.hold(actor, N_("import")):
+
+    def attempt() -> ImportResult:
         plan = backups.make_plan(staged, mode, progress=progress)
         if fingerprint is not None and plan.fingerprint != fingerprint:
             raise backups.PlanChanged
@@ -152,7 +158,13 @@ def apply_import(
                 job_id=job_id,
                 progress=progress,
             )
-    return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
+        return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
+
+    with backups.hold(actor, N_("import")):
+        for _ in range(_ATTEMPTS - 1 if fingerprint is None else 0):
+            with suppress(backups.PlanChanged):
+                return attempt()
+        return attempt()
 
 
 def import_file(

@@ -54,7 +54,13 @@ def open_database(actor: Actor = SYSTEM) -> Opening:
         opening = Opening(found)
         if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
             opening = _copies_first(path, found, actor)
-        _upgrade(engine)
+        try:
+            _upgrade(engine)
+        except db.DatabaseLocked:
+            # Nothing to upgrade: what the program that holds the lock has changed is noticed a little later.
+            if found is not db.SchemaState.CURRENT:
+                raise
+            _log.warning("Another program holds the write lock; its changes are looked at later.")
         return opening
 
 

@@ -140,3 +140,10 @@ def test_bin_is_emptied_of_what_came_in_before(backups: Path) -> None:
     assert folder_of.empty_bin(backups, before=since - timedelta(seconds=1)) == []
     assert folder_of.empty_bin(backups, before=since + timedelta(seconds=1)) == [entry.name]
     assert folder_of.bin_entries(backups) == []
+
+
+def test_file_in_place_of_the_folder_is_told_in_words(tmp_path: Path) -> None:
+    path = tmp_path / "backups"
+    path.write_text("no folder")
+    with pytest.raises(folder_of.FolderReadOnly):
+        folder_of.entries(path)

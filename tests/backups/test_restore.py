@@ -221,3 +221,25 @@ def test_a_bare_array_without_times_is_unchanged_the_second_time(data: Config, t
     path.write_text('[{"id":"a","title":"t","prompt":"p"}]')
     counts = [import_(backups.stage_file(ADA, path, tmp_path / f"{n}.db")).counts for n in range(2)]
     assert [(done.created, done.unchanged) for done in counts] == [(1, 0), (0, 1)]
+
+
+def test_an_import_that_nobody_was_shown_compares_again_after_an_edit(
+    data: Config, fill: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(make_record(1), make_record(2))
+    path = tmp_path / "file.json"
+    path.write_text('[{"id":"new","title":"t","prompt":"p"}]')
+    staged, saves = backups.stage_file(ADA, path, tmp_path / "scratch.db"), iter(["edited"])
+    make_backup = operations._safety_backup
+
+    def somebody_saves_meanwhile(*given: Any) -> str:
+        for title in saves:
+            with db.transaction() as session:
+                known = str(make_record(1).id)
+                version = catalogue.get(session, known).version or 0
+                catalogue.update(session, ADA, known, {"title": title}, version=version)
+        return make_backup(*given)
+
+    monkeypatch.setattr(operations, "_safety_backup", somebody_saves_meanwhile)
+    done = import_(staged)
+    assert (done.counts.created, done.counts.only_here) == (1, 2)

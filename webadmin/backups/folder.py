@@ -31,7 +31,7 @@ _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,8 @@ class FolderReadOnly(Unavailable):
 
     def __init__(self) -> None:
         super().__init__(
-            N_("The backup folder may not be written."),
-            hint=N_("Give the account that runs this program write permission on it (DATABASE_BACKUP_DIR)."),
+            N_("The backup folder cannot be used."),
+            hint=N_("It must be a folder that this program's account may write (DATABASE_BACKUP_DIR)."),
         )
 
 
@@ -128,7 +128,8 @@ def holder(folder: Path) -> Holder | None:
         return None
     lock = FileLock(folder / LOCK, mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        with translated_errors():
+            lock.acquire(timeout=0)
     except Timeout:
         return _read_holder(folder)
     lock.release()
@@ -223,9 +224,12 @@ class Entry:
 
 
 def entries(folder: Path) -> list[Entry]:
-    """The backup files in the folder: regular files of a fitting name, no links. Empty when there is no folder."""
+    """The backup files in the folder: regular files of a fitting name, no links. Empty when there is no folder.
+
+    Raises FolderReadOnly when it cannot be read or is no folder.
+    """
     found = []
-    with suppress(FileNotFoundError), os.scandir(folder) as scan:
+    with translated_errors(), suppress(FileNotFoundError), os.scandir(folder) as scan:
         for item in scan:
             if is_name(item.name) and item.is_file(follow_symlinks=False):
                 with suppress(FileNotFoundError):

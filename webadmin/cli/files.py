@@ -14,7 +14,7 @@ from webadmin.accounts import COMMAND_LINE
 from webadmin.backups import Mode
 from webadmin.cli import tasks
 from webadmin.cli.output import Failed, is_terminal, show_json, show_problems, show_table, tell
-from webadmin.errors import N_, Message
+from webadmin.errors import N_, Invalid, Message, NotFound
 from webadmin.jobs import Progress
 from webadmin.operations import ImportOptions, ImportResult
 
@@ -62,6 +62,7 @@ def import_file(
     as_json: bool,
 ) -> None:
     """Check, plan, ask, import, report."""
+    check_source(source)
     if not (dry_run or yes or is_terminal()):
         raise Failed(
             "There is no terminal to ask on, so nothing was done.", "--yes to do it without asking, or --dry-run"
@@ -122,21 +123,33 @@ def _show_counts(result: ImportResult, *, err: bool) -> None:
     show_table(_COUNTS, [[report[name] for name in _COUNTS]], err=err)
 
 
+def check_source(source: str) -> None:
+    """Raise Invalid or NotFound unless `source` is the name of a listed backup or the path of something that ends."""
+    path = Path(source)
+    if path.is_dir() or path.is_char_device() or path.is_block_device():
+        raise Invalid("%(source)s is not a file.", hint="name a backup file", source=source)
+    if not backups.is_name(source) and not path.exists():
+        raise NotFound(
+            "There is no file %(source)s, and no backup of that name.", hint="flask backup list", source=source
+        )
+
+
 @contextmanager
 def received(source: str) -> Iterator[tuple[Path, str]]:
     """A plain copy of a listed backup, or of any file, beside the database, and the name to call it by.
 
-    Raises Failed, NotFound, InvalidBackup, DiskFull.
+    Raises Invalid, NotFound, DiskFull.
     """
+    is_listed = backups.is_name(source) and not Path(source).exists()
+    check_source(source)
     copy = jobs.folder() / f"{jobs.new_id()}.upload"
     copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    is_listed = backups.is_name(source) and not Path(source).exists()
     try:
         try:
             with backups.open_backup(source) if is_listed else Path(source).open("rb") as stream:
                 backups.receive(stream, copy)
         except OSError as error:
-            raise Failed(f"{source} cannot be read: {error.strerror}.") from error
+            raise Invalid("%(source)s cannot be read: %(reason)s.", source=source, reason=error.strerror) from error
         yield copy, Path(source).name
     finally:
         copy.unlink(missing_ok=True)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import sqlite3
 import sys
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +20,7 @@ from webadmin import db
 from webadmin.errors import DomainError, Message
 
 _PROBLEMS_SHOWN = 20
+_CLOSED_OR_FULL = frozenset({errno.ENOSPC, errno.EBADF, errno.EPIPE})
 
 
 class Failed(click.ClickException):
@@ -56,6 +60,8 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, unless it needs the database and that could not be opened."""
+        # Python leaves None where a stream was closed before the start.
+        sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (open to the end)
         try:
             trouble = current_app.extensions.get("database_trouble")
             if self.needs_database and trouble is not None:
@@ -68,6 +74,10 @@ class Command(click.Command):
             if known is None:
                 raise
             raise failure(known.message, known.hint) from error
+        except OSError as error:
+            if error.filename is not None or error.errno not in _CLOSED_OR_FULL:
+                raise
+            raise Failed(f"The output is closed or full: {error.strerror}.") from error
 
 
 def tell(text: str) -> None:
