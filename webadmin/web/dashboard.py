@@ -83,7 +83,7 @@ def _headline(session: Session, found: Safety, newest: Backup | None, *, has_cat
 
 def _last_backup(newest: Backup) -> str:
     # Only a number and our own <time> are put into the sentence.
-    return Markup(  # noqa: S704
+    return Markup(  # noqa: S704  # nosec B704
         ngettext(
             "%(count)s assistant was backed up %(when)s, and the file was opened again and checked.",
             "%(count)s assistants were backed up %(when)s, and the file was opened again and checked.",
