@@ -66,7 +66,7 @@ def test_every_call_of_the_api_is_documented(app: Flask):
 def test_every_page_is_documented(app: Flask):
     text = page("docs/interface.md")
     paths = {
-        re.sub(r"<(?:\w+:)?(\w+)>", lambda found: found[1].upper(), str(rule))
+        re.sub(r"<(?:[\w()=]+:)?(\w+)>", lambda found: found[1].upper(), str(rule))
         for rule in app.url_map.iter_rules()
         if "GET" in (rule.methods or ()) and not str(rule).startswith(("/api/", "/static/"))
     }

@@ -53,9 +53,13 @@ def test_every_line_carries_the_request_id(logged):
         raise_and_log("two\nlines")
         return value
 
-    request_id = contextvars.copy_context().run(request)
-    assert observability.request_id() == "-"
-    log.info("outside")
+    def outside_of_requests() -> None:
+        assert observability.request_id() == "-"
+        log.info("outside")
+
+    # Contexts of their own: other tests made requests in this thread.
+    request_id = contextvars.Context().run(request)
+    contextvars.Context().run(outside_of_requests)
     *inside, outside = lines()
     assert len(inside) > 4
     assert all(LINE.match(line)[2] == request_id for line in inside)

@@ -32,7 +32,7 @@ def settled(page):
 
 
 def test_backing_up_shows_progress_and_ends_in_the_list(app, page):
-    store(app, *(make_record(f"n{n:05}", prompt="x" * 300) for n in range(15_000)))
+    store(app, *(make_record(f"n{n:05}", prompt="x" * 100) for n in range(40_000)))
     page.goto("/backups")
     page.get_by_role("button", name="Back up now").click()
     expect(page.locator("#running progress")).to_be_visible()
@@ -41,7 +41,7 @@ def test_backing_up_shows_progress_and_ends_in_the_list(app, page):
     expect(page.locator("#history tbody tr")).to_have_count(1)
     expect(page.locator("#history .badge")).to_have_text("Verified")
     expect(page.get_by_role("button", name="Back up now")).to_be_enabled()
-    expect(page.locator("[data-toast]")).to_contain_text("Backup made and verified: 15,000 records")
+    expect(page.locator("[data-toast]")).to_contain_text("Backup made and verified: 40,000 records")
     expect(page.locator("#safety-pill")).to_contain_text("Backed up just now")
 
 
