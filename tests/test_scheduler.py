@@ -10,8 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.people import close
 from tests.sites import Site, wait_for
-from webadmin.scheduler import BackOff
+from webadmin import backups
+from webadmin.accounts import SCHEDULER
+from webadmin.app import create_app
+from webadmin.scheduler import BackOff, Scheduler
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
 
@@ -178,3 +182,18 @@ class TestHousekeeping:
         site.serve()
         wait_for(lambda: site.backup_names() == [newer], 30)
         assert (site.backups / ".bin" / older).exists()
+
+
+def test_retention_that_found_the_folder_in_use_is_done_at_the_next_wake_up(make_config, caplog):
+    app = create_app(make_config(BACKUP_MAX_COUNT="1"))
+    scheduler = Scheduler(app)
+    with app.app_context():
+        for _ in range(2):
+            backups.create(SCHEDULER)
+        with backups.hold(SCHEDULER, "import"):
+            scheduler.keep_house()
+        assert not backups.list_bin()
+        scheduler.keep_house()
+        assert len(backups.list_bin()) == 1
+    close(app)
+    assert not [record for record in caplog.records if record.levelname == "WARNING"]

@@ -167,7 +167,11 @@ class Scheduler:
         if self._day_done == today:
             return
         with _told("retention"):
-            backups.prune(SCHEDULER)
+            try:
+                backups.prune(SCHEDULER)
+            except backups.Busy:
+                # The day's backup or an import runs: all of this is tried again at the next wake-up.
+                return
         with _told("trash"), transaction() as session:
             catalogue.purge_trash(session)
         with _told("leftovers"):
