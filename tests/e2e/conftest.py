@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -39,7 +40,13 @@ def chromium() -> Iterator[Browser]:
 def site(app: Flask) -> Iterator[str]:
     """The address at which the application is served."""
     server = create_server(app, host="127.0.0.1", port=0, threads=6)
-    thread = Thread(target=server.run, daemon=True)
+
+    def run() -> None:
+        # Closing takes the descriptors away from the loop that may be waiting on them.
+        with suppress(OSError):
+            server.run()
+
+    thread = Thread(target=run, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.effective_port}"
     server.close()
