@@ -19,7 +19,7 @@ import pytest
 from webadmin import clock, jobs, runtime
 from webadmin.accounts.actor import COMMAND_LINE
 from webadmin.errors import Conflict, Invalid, Message, NotFound, Problem, Unavailable
-from webadmin.jobs import State, Waiting
+from webadmin.jobs import State, Waiting, threads, watching
 from webadmin.runtime import Runtime
 
 TITLE = Message("Import %(name)s", {"name": "a.json"})
@@ -29,8 +29,8 @@ TITLE = Message("Import %(name)s", {"name": "a.json"})
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     store = Runtime(tmp_path / "runtime.db")
     monkeypatch.setattr(runtime, "_provider", lambda: store)
-    monkeypatch.setattr(jobs, "_context_provider", lambda: contextlib.nullcontext)
-    monkeypatch.setattr(jobs, "_outcomes", {})
+    monkeypatch.setattr(threads, "_context_provider", lambda: contextlib.nullcontext)
+    monkeypatch.setattr(watching, "_outcomes", {})
     yield store
     store.close()
 
@@ -73,7 +73,7 @@ def test_progress_is_written_at_most_five_times_a_second(store: Runtime) -> None
         progress.update("write", 0, 1000)
         for n in range(1000):
             progress.update("write", n, 1000)
-            written.append(jobs._row(progress.job_id).done)
+            written.append(jobs.get(progress.job_id).done)
 
     jobs.wait(start(work).id, 10)
     assert len(set(written)) < 20
@@ -149,9 +149,12 @@ def test_a_job_cannot_be_resumed_twice_at_the_same_time() -> None:
     assert sorted(outcomes) == ["ran"] + ["refused"] * 7
 
 
-def test_cancelling_a_waiting_job_ends_it() -> None:
+def test_cancelling_a_waiting_job_ends_it_with_what_it_had_prepared() -> None:
     job = jobs.wait(start(lambda progress: Waiting({})).id, 5)
+    prepared = jobs.folder() / f"{job.id}.db"
+    prepared.write_bytes(b"x")
     assert jobs.cancel(job.id).state is State.CANCELLED
+    assert not prepared.exists()
 
 
 def test_an_unknown_job_is_not_found() -> None:

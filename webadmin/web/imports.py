@@ -198,7 +198,7 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
             return Waiting({"failure": [asdict(said) for said in (error.message, error.hint) if said]})
         finally:
             if not waits_again:
-                forget_scratch(job)
+                _forget_scratch(job)
         seconds = (clock.now() - began).total_seconds()
         return _result(done.counts, done.safety_backup, choice.mode, seconds)
 
@@ -206,7 +206,7 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
     return jobs.resume(job.id, work, params=params)
 
 
-def forget_scratch(job: Job) -> None:
+def _forget_scratch(job: Job) -> None:
     """Delete the records of an import that is over; its report stays as long as its row."""
     backups.remove_scratch(_file(job.id, "db"))
 

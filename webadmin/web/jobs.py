@@ -72,9 +72,7 @@ def show(id: str) -> ResponseReturnValue:
 @bp.post("/<id>/cancel")
 def cancel(id: str) -> ResponseReturnValue:
     """Ask a task to stop; what it changed is rolled back."""
-    job = jobs.cancel(id)
-    if job.kind == imports.KIND and job.is_finished:
-        imports.forget_scratch(job)
+    jobs.cancel(id)
     return redirect(security.safe_next(request.form.get("next")) if "next" in request.form else url_for(".show", id=id))
 
 
