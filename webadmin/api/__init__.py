@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint
 
+from webadmin.api import openapi
 from webadmin.api.backups import register
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 register(blueprint)
+openapi.register(blueprint)
