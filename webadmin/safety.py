@@ -20,9 +20,13 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, db, runtime, strict
+from webadmin import backups, catalogue, clock, config, db, jobs, runtime, strict
+from webadmin.accounts import Actor
 from webadmin.errors import N_, Message, Unavailable
+from webadmin.jobs import Job, Progress
 
+MANUAL_BACKUP = "backup"
+"""The kind of task of a backup made by hand."""
 NO_GOOD_AFTER = timedelta(hours=48)
 OVERDUE_AFTER = timedelta(hours=6)
 SILENT_AFTER = timedelta(minutes=5)
@@ -254,6 +258,21 @@ def current() -> Safety:
 def forget() -> None:
     """Look anew the next time it is asked: a backup has just been made."""
     _kept.pop(config.current().database_path, None)
+
+
+def start_backup(actor: Actor, *, note: str | None = None) -> Job:
+    """Begin to make a backup by hand, as a task that every way in shows; its result is the row of the backup.
+
+    Its failures are those of `backups.create`. Raises RuntimeUnavailable.
+    """
+
+    def work(progress: Progress) -> dict[str, Any]:
+        try:
+            return backups.create(actor, note=note, progress=progress).as_json()
+        finally:
+            forget()
+
+    return jobs.start(MANUAL_BACKUP, actor, work, title=Message(N_("Manual backup")))
 
 
 def gather() -> Facts:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -63,6 +64,27 @@ class Backup:
     def is_verified(self) -> bool:
         """Whether a file is there that was proved to be whole."""
         return self.has_file and self.state is State.VERIFIED
+
+    def as_json(self) -> dict[str, Any]:
+        """The row of contract 5 for the API and the command line, with what is known beyond it."""
+        return {
+            "id": self.id,
+            "filename": self.name,
+            "createdAt": clock.to_text(self.made_at) if self.made_at else None,
+            "recordCount": self.record_count,
+            "fileSize": self.size_bytes,
+            "isAuto": self.kind is Kind.SCHEDULED,
+            "kind": self.kind,
+            "state": self.state,
+            "note": self.note,
+            "actor": self.actor,
+            "uploadedName": self.upload_name,
+            "isPinned": self.is_pinned,
+            "isLate": self.is_late,
+            "sha256": self.sha256,
+            "verifiedAt": clock.to_text(self.verified_at) if self.verified_at else None,
+            "error": str(self.error) if self.error else None,
+        }
 
 
 def current_folder() -> Path:

@@ -9,9 +9,9 @@ from typing import Any
 import click
 from flask.cli import AppGroup
 
-from webadmin import backups, clock, config
+from webadmin import backups, clock, config, safety
 from webadmin.accounts import COMMAND_LINE
-from webadmin.backups import Backup, InvalidBackup, Progress, State
+from webadmin.backups import InvalidBackup, Progress, State
 from webadmin.cli import files, tasks
 from webadmin.cli.output import Command, Failed, show_json, show_table, tell
 from webadmin.db import db
@@ -29,17 +29,11 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @_json
 def create(as_json: bool) -> None:
     """Make a backup now, read it back and say what it holds."""
-    made: list[Backup] = []
-
-    def work(progress: Progress) -> dict[str, Any]:
-        made.append(backups.create(COMMAND_LINE, progress=progress))
-        return {"name": made[0].name, "records": made[0].record_count, "size_bytes": made[0].size_bytes}
-
-    tasks.run("backup", work, title=Message(N_("Manual backup")))
+    made = tasks.follow(safety.start_backup(COMMAND_LINE))
     if as_json:
-        show_json(as_row(made[0]))
+        show_json(made)
     else:
-        tell(f"{made[0].name}: {made[0].record_count} records, {made[0].size_bytes} bytes, verified")
+        tell(f"{made['filename']}: {made['recordCount']} records, {made['fileSize']} bytes, verified")
 
 
 @backup.command("list", cls=Command)
@@ -53,7 +47,7 @@ def list_backups(in_bin: bool, as_json: bool) -> None:
     backups.sync()
     found = backups.list_backups(db.session())
     if as_json:
-        show_json([as_row(each) for each in found])
+        show_json([each.as_json() for each in found])
         return
     heads = ("FILE", "MADE", "KIND", "STATE", "RECORDS", "BYTES", "BY")
     show_table(
@@ -177,26 +171,6 @@ def prune(dry_run: bool, as_json: bool) -> None:
     for name, reason in dropped:
         tell(f"{name}: {reason}")
     tell(f"{len(dropped)} {'would move' if dry_run else 'moved'} to the bin, {kept} kept.")
-
-
-def as_row(found: Backup) -> dict[str, Any]:
-    """A backup as JSON, the first keys as contract 5 names them."""
-    return {
-        "id": found.id,
-        "filename": found.name,
-        "createdAt": clock.to_text(found.made_at) if found.made_at else None,
-        "recordCount": found.record_count,
-        "fileSize": found.size_bytes,
-        "isAuto": found.kind == backups.Kind.SCHEDULED,
-        "kind": found.kind,
-        "state": found.state,
-        "actor": found.actor,
-        "sha256": found.sha256,
-        "isPinned": found.is_pinned,
-        "isLate": found.is_late,
-        "verifiedAt": clock.to_text(found.verified_at) if found.verified_at else None,
-        "error": _text(found.error),
-    }
 
 
 def _local(at: datetime | None) -> str | None:

@@ -18,8 +18,12 @@ _LOOK_SECONDS = 0.5
 
 
 def run(kind: str, work: Work, *, title: Message, id: str | None = None) -> dict[str, Any]:
-    """Run `work` to its end and return its result. Ctrl-C asks it to stop, which rolls back. Raises Failed."""
-    job = jobs.start(kind, COMMAND_LINE, work, title=title, id=id)
+    """Run `work` to its end and return its result, as `follow` does."""
+    return follow(jobs.start(kind, COMMAND_LINE, work, title=title, id=id))
+
+
+def follow(job: Job) -> dict[str, Any]:
+    """Show a task to its end and return its result. Ctrl-C asks it to stop, which rolls back. Raises Failed."""
     line = _ProgressLine()
     try:
         while not job.is_finished:

@@ -16,11 +16,12 @@ from webadmin.backups import Backup, Kind
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Invalid, Message, NotFound
 from webadmin.jobs import Job, Progress
+from webadmin.safety import MANUAL_BACKUP
 from webadmin.security import current_actor
 from webadmin.web import backup_cards, timeline, uploads
 from webadmin.web.filters import message, moment, number, sentences
 from webadmin.web.htmx import add_toast, page, redirect
-from webadmin.web.jobs import BACKUP, VERIFY, ending, view
+from webadmin.web.jobs import VERIFY, ending, view
 
 bp = Blueprint("backups", __name__, url_prefix="/backups")
 
@@ -72,17 +73,7 @@ def history() -> ResponseReturnValue:
 @bp.post("")
 def create() -> ResponseReturnValue:
     """Make a backup now."""
-    actor = current_actor()
-
-    def work(progress: Progress) -> dict[str, Any]:
-        try:
-            made = backups.create(actor, reason=Kind.MANUAL, progress=progress)
-        finally:
-            safety.forget()
-        return {"name": made.name, "records": made.record_count, "size_bytes": made.size_bytes}
-
-    job = jobs.start(BACKUP, actor, work, title=Message(N_("Manual backup")))
-    return _started(job, url_for(".history"))
+    return _started(safety.start_backup(current_actor()), url_for(".history"))
 
 
 @bp.get("/running")
@@ -247,7 +238,7 @@ def _tab(name: str, current: str, everything: list[Backup]) -> dict[str, Any]:
 
 
 def _running() -> Any:
-    found = next((job for job in jobs.running() if job.kind in (BACKUP, VERIFY)), None)
+    found = next((job for job in jobs.running() if job.kind in (MANUAL_BACKUP, VERIFY)), None)
     return view(found) if found else None
 
 

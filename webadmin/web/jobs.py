@@ -12,13 +12,14 @@ from flask_babel import gettext, ngettext
 from webadmin import clock, jobs, security
 from webadmin.errors import N_
 from webadmin.jobs import Job, State
+from webadmin.safety import MANUAL_BACKUP
 from webadmin.web import imports
 from webadmin.web.filters import BACKUP_STATES, duration, message, number, size
 from webadmin.web.htmx import ToastKind, page, redirect
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 
-BACKUP, VERIFY, IMPORT = "backup", "verify", imports.KIND
+VERIFY, IMPORT = "verify", imports.KIND
 _PHASES = {
     "reading": N_("reading the file"),
     "comparing": N_("comparing with the catalogue"),
@@ -114,15 +115,16 @@ def _failed(job: Job) -> Ending:
 
 def _done(job: Job) -> Ending:
     result = job.result or {}
-    if job.kind == BACKUP:
+    if job.kind == MANUAL_BACKUP:
         text = ngettext(
             "Backup made and verified: %(count)s record, %(size)s.",
             "Backup made and verified: %(count)s records, %(size)s.",
-            result["records"],
-            count=number(result["records"]),
-            size=size(result["size_bytes"]),
+            result["recordCount"],
+            count=number(result["recordCount"]),
+            size=size(result["fileSize"]),
         )
-        return Ending("ok", text, href=url_for("backups.show", name=result["name"]), label=gettext("Show the backup"))
+        href = url_for("backups.show", name=result["filename"])
+        return Ending("ok", text, href=href, label=gettext("Show the backup"))
     if job.kind == VERIFY:
         state = BACKUP_STATES[result["state"]]
         text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
