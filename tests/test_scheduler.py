@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sqlite3
 import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
+from sqlalchemy.orm import Session
 
 from tests.people import close
 from tests.sites import Site, wait_for
 from webadmin import backups
 from webadmin.accounts import SCHEDULER
 from webadmin.app import create_app
+from webadmin.db import reading
 from webadmin.scheduler import BackOff, Scheduler
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -79,6 +83,26 @@ class TestBackOff:
         assert rest.allows(NOW - timedelta(days=1))
 
 
+class TestWeeklyProof:
+    def test_an_old_backup_that_rotted_is_found_and_told_once(self, app, caplog):
+        with app.app_context():
+            with time_machine.travel(NOW):
+                name = backups.create(SCHEDULER).name
+            path = backups.history.current_folder() / name
+            state = path.stat()
+            path.write_bytes(path.read_bytes().replace(b"scheduler", b"nobody..."))
+            os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+            scheduler = Scheduler(app)
+            caplog.set_level("INFO", logger="webadmin.scheduler")
+            for days in (8, 8.01, 16):
+                with time_machine.travel(NOW + timedelta(days=days)):
+                    scheduler.prove_again()
+            with reading() as connection:
+                [found] = backups.list_backups(Session(connection))
+        told = [entry.getMessage() for entry in caplog.records if name in entry.getMessage()]
+        assert (found.state, told) == (backups.State.ALTERED, [f"{name} was read again: altered"])
+
+
 class TestDailyBackup:
     def test_time_that_passed_while_stopped_is_made_up_and_marked_late(self, site):
         site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
@@ -87,6 +111,22 @@ class TestDailyBackup:
         [row] = scheduled(site)
         assert (row["filename"], row["isAuto"], row["state"], row["isLate"]) == (name, True, "verified", True)
         assert json.loads((site.backups / name).read_text())["metadata"]["kind"] == "scheduled"
+
+    def test_the_whole_database_is_copied_once_a_day_too(self, site):
+        site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
+        server = site.serve()
+        taken = lambda: sorted(path.name for path in (site.data / "snapshots").glob("assistants_*.db"))  # noqa: E731
+        names = wait_for(taken, 30)
+        server.kill()
+        second = site.serve()
+        wait_for(lambda: leader(site) == second.process.pid)
+        wait_for(lambda: "weekly-proof" in heartbeats(site))
+        assert taken() == names
+        assert len(names) == 1
+        checks = {row["code"]: row for row in json.loads(site.flask("doctor", "--json").stdout)}
+        assert (checks["snapshots"]["state"], checks["snapshots"]["fact"][:34]) == (
+            "ok", "1 of the whole database, 1 sound; ",
+        )  # fmt: skip
 
     def test_two_processes_and_a_restart_make_one_file(self, site):
         site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}

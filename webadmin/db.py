@@ -10,11 +10,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
@@ -161,7 +161,7 @@ def _begin(connection: Connection) -> None:
 
 
 def open_file(path: Path, *, timeout_ms: int = 5000) -> Engine:
-    """Open any SQLite file (a scratch catalogue, a snapshot) with the program's settings; `dispose()` closes it."""
+    """Open any SQLite file (a scratch catalogue) with the program's settings; `dispose()` closes it."""
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, **_without_pool(engine_options(timeout_ms)))
     prepare(engine)
     return engine
@@ -301,33 +301,12 @@ def migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def snapshot(source: Path, target: Path) -> Path:
-    """Copy the whole database with SQLite's backup API to `target`, check the copy, fsync it, mode 0600.
+def copy(source: Path, target: Path) -> None:
+    """Copy the whole database with SQLite's backup API to `target`, one file of mode 0600, and check the copy.
 
-    `target`, which is returned, appears only when whole. Raises DatabaseCorrupt when the copy does not pass
-    `quick_check`, FileExistsError when `target` exists.
+    Raises DatabaseCorrupt when it does not pass `quick_check`, sqlite3.Error, FileExistsError when `target` exists.
     """
-    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
-    temporary.unlink(missing_ok=True)
-    os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    try:
-        with translated_errors():
-            _copy_database(source, temporary)
-        with temporary.open("rb") as copy:
-            os.fsync(copy.fileno())
-        os.link(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    return target
-
-
-def _copy_database(source: Path, target: Path) -> None:
+    os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     reading, writing_to = sqlite3.connect(source), sqlite3.connect(target)
     try:
         reading.backup(writing_to, pages=4096)
@@ -340,6 +319,15 @@ def _copy_database(source: Path, target: Path) -> None:
         reading.close()
 
 
-def snapshot_name(at: datetime) -> str:
-    """The file name of a snapshot made at `at` (an aware time in the configured zone)."""
-    return f"assistants_{at:%Y%m%d_%H%M%S}.db"
+def schema_of(path: Path) -> SchemaState:
+    """The schema of a database that lies still (a snapshot), which is opened without leaving a trace beside it.
+
+    Raises DatabaseNewer, DatabaseCorrupt.
+    """
+    address = f"sqlite:///file:{quote(str(path))}?mode=ro&immutable=1&uri=true"
+    engine = create_engine(address, poolclass=NullPool)
+    try:
+        with translated_errors(), engine.connect() as connection:
+            return schema_state(connection)
+    finally:
+        engine.dispose()

@@ -17,13 +17,15 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, db, jobs, safety
+from webadmin import backups, catalogue, clock, config, db, jobs, safety, snapshots
 from webadmin.config import DEFAULT, SETTINGS
 from webadmin.errors import N_, DomainError, Message
 
 ODDITIES_SHOWN = 20
 _WAL_LARGE_BYTES = 64 * 1024 * 1024
 _CLOCK_TOLERANCE = timedelta(minutes=5)
+_SNAPSHOT_OLD_AFTER = timedelta(hours=48)
+_SOUND = snapshots.State.SOUND
 _MB = 1_000_000
 
 
@@ -260,6 +262,25 @@ def _backups() -> Finding:
     return Finding(CheckState.OK, fact)
 
 
+def _snapshots() -> Finding:
+    found = snapshots.list_snapshots()
+    if not found:
+        return _ok(N_("There is none yet; the first is taken with the next automatic backup."))
+    states = {each.name: snapshots.check(each.name) for each in found}
+    numbers = {
+        "count": len(found),
+        "sound": sum(state is snapshots.State.SOUND for state in states.values()),
+        "newest": f"{found[0].made_at:%Y-%m-%d %H:%M}",
+    }
+    fact = Message(N_("%(count)d of the whole database, %(sound)d sound; the newest is of %(newest)s."), numbers)
+    bad = tuple(Message("%(name)s", {"name": name}) for name, state in states.items() if state is not _SOUND)
+    if bad:
+        return Finding(CheckState.WARN, fact, Message(N_("Do not rely on these; another is taken tomorrow.")), bad)
+    if config.current().auto_backup_enabled and clock.now() - found[0].made_at > _SNAPSHOT_OLD_AFTER:
+        return Finding(CheckState.WARN, fact, Message(N_("Look in the log why none was taken since.")))
+    return Finding(CheckState.OK, fact)
+
+
 def _scheduler() -> Finding:
     facts = safety.gather()
     if not facts.is_automatic:
@@ -311,5 +332,6 @@ _DATABASE_CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
 )
 _THOROUGH_CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("integrity", N_("Integrity"), _integrity),
+    ("snapshots", N_("Snapshots"), _snapshots),
     ("rows", N_("Rows"), _rows),
 )

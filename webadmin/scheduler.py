@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from flask import Flask
 from flask_apscheduler import APScheduler
 
-from webadmin import backups, catalogue, clock, config, jobs, runtime
+from webadmin import backups, catalogue, clock, config, jobs, runtime, snapshots, strict
 from webadmin.accounts import SCHEDULER
 from webadmin.db import DatabaseLocked, transaction
 from webadmin.errors import DomainError
@@ -33,6 +33,7 @@ LOCK_FILE = ".scheduler.lock"
 _GRACE_SECONDS = 366 * 86400
 _BACK_OFF = (timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=60))
 _LEFT_OVER_AFTER = timedelta(hours=48)
+_WEEK = timedelta(days=7)
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +65,7 @@ class Scheduler:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._started_at = clock.now_text()
-        self._back_off = BackOff()
+        self._back_offs = {"back_up": BackOff(), "take_snapshot": BackOff(), "prove_again": BackOff()}
         self._day_done: date | None = None
         # One thread takes the lock, another releases it.
         path = app.extensions["config"].database_path.parent / LOCK_FILE
@@ -82,7 +83,7 @@ class Scheduler:
             "misfire_grace_time": _GRACE_SECONDS,
         }
         self._wakeups.init_app(self._app)
-        tasks = (self.beat, self.back_up, self.absorb, self.keep_house)
+        tasks = (self.beat, self.back_up, self.take_snapshot, self.prove_again, self.absorb, self.keep_house)
         for task in tasks:
             self._wakeups.add_job(
                 task.__name__,
@@ -129,15 +130,45 @@ class Scheduler:
 
     def back_up(self) -> None:
         """Make today's backup when its time has come and the folder has none yet."""
-        now = clock.now()
-        if not config.current().auto_backup_enabled or not self._back_off.allows(now):
+        self._try("back_up", backups.run_scheduled)
+
+    def take_snapshot(self) -> None:
+        """Copy the whole database once a day, from the time of the backup on."""
+        self._try("take_snapshot", lambda now: backups.due_run(now) and snapshots.take_daily(now))
+
+    def prove_again(self) -> None:
+        """Once a week prove the backup proved longest ago again, and the snapshots: what nobody reads rots unseen."""
+        self._try("prove_again", self._prove_again)
+
+    def _prove_again(self, now: datetime) -> None:
+        [row] = runtime.current().read("SELECT max(at) AS at FROM heartbeat WHERE name='weekly-proof'")
+        last = strict.to_instant(row["at"])
+        if last is not None and timedelta(0) <= now - last < _WEEK:
+            return
+        proved = backups.verify_next(now - _WEEK)
+        runtime.current().write(
+            "INSERT INTO heartbeat (name, at, details) VALUES ('weekly-proof', ?, '{}')"
+            " ON CONFLICT (name) DO UPDATE SET at=excluded.at",
+            (clock.now_text(),),
+        )
+        for snapshot in snapshots.list_snapshots():
+            if snapshots.check(snapshot.name) is snapshots.State.ALTERED:
+                _log.error("the snapshot %s was changed after it was taken", snapshot.name)
+        if proved is not None:
+            level = logging.INFO if proved.is_verified else logging.ERROR
+            _log.log(level, "%s was read again: %s", proved.name, proved.state)
+
+    def _try(self, name: str, task: Callable[[datetime], object]) -> None:
+        """Run a task that may fail for long: then not at each wake-up."""
+        now, back_off = clock.now(), self._back_offs[name]
+        if not back_off.allows(now):
             return
         try:
-            backups.run_scheduled(now)
+            task(now)
         except Exception:
-            self._back_off.note_failure(clock.now())
+            back_off.note_failure(clock.now())
             raise
-        self._back_off.note_success()
+        back_off.note_success()
 
     def absorb(self) -> None:
         """Write the history of what another program changed; note when one holds the write lock too long."""
@@ -176,6 +207,7 @@ class Scheduler:
             catalogue.purge_trash(session)
         with _told("leftovers"):
             _remove_leftovers()
+            snapshots.remove_leftovers()
         self._day_done = today
 
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 
 from filelock import FileLock
 from sqlalchemy import Engine
 
-from webadmin import backups, catalogue, clock, config, db
+from webadmin import backups, catalogue, config, db, snapshots
 from webadmin.accounts import SYSTEM, Actor
 from webadmin.errors import N_, DomainError, Unavailable
-
-SNAPSHOTS_KEPT_FOR = timedelta(days=30)
-SNAPSHOTS_KEPT_AT_LEAST = 3
 
 _log = logging.getLogger(__name__)
 
@@ -53,7 +49,7 @@ def open_database(actor: Actor = SYSTEM) -> Opening:
             found = db.schema_state(connection)
         opening = Opening(found)
         if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
-            opening = _copies_first(path, found, actor)
+            opening = _copies_first(found, actor)
         try:
             _upgrade(engine)
         except db.DatabaseLocked:
@@ -72,10 +68,9 @@ def _make_private(path: Path) -> None:
         return
 
 
-def _copies_first(path: Path, found: db.SchemaState, actor: Actor) -> Opening:
-    folder = path.parent / "snapshots"
+def _copies_first(found: db.SchemaState, actor: Actor) -> Opening:
     try:
-        snapshot = db.snapshot(path, _free_name(folder))
+        snapshot = snapshots.take()
         safety = backups.create(actor, reason="safety")
     except (DomainError, OSError) as error:
         raise UpgradeRefused(
@@ -83,24 +78,7 @@ def _copies_first(path: Path, found: db.SchemaState, actor: Actor) -> Opening:
             hint=N_("Mend the cause, then start again. Nothing was changed."),
             reason=str(error),
         ) from error
-    _prune_snapshots(folder)
     return Opening(found, snapshot.name, safety.name)
-
-
-def _free_name(folder: Path) -> Path:
-    """The name of a snapshot made now, at the next second for which there is none."""
-    at = clock.now().astimezone(config.current().timezone)
-    while (path := folder / db.snapshot_name(at)).exists():
-        at += timedelta(seconds=1)
-    return path
-
-
-def _prune_snapshots(folder: Path) -> None:
-    """Delete snapshots older than `SNAPSHOTS_KEPT_FOR`, by the time in their names, but never the newest ones."""
-    oldest = db.snapshot_name((clock.now() - SNAPSHOTS_KEPT_FOR).astimezone(config.current().timezone))
-    for path in sorted(folder.glob("assistants_????????_??????.db"))[:-SNAPSHOTS_KEPT_AT_LEAST]:
-        if path.name < oldest:
-            path.unlink(missing_ok=True)
 
 
 def _upgrade(engine: Engine) -> None:

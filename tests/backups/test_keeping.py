@@ -68,6 +68,39 @@ def test_two_swapped_backups_are_noticed(data: Config, fill: Fill) -> None:
     os.rename(folder / "x", folder / second)
     found = {backup.name: backup for backup in history()}
     assert (found[first].record_count, found[second].record_count) == (1, 0)
+    for name in (first, second):
+        assert backups.verify(name).state is State.ALTERED
+        assert backups.verify(name).state is State.ALTERED  # It is not taken for the right one the second time.
+    assert "swapped" in str(history()[0].error)
+
+
+def test_swapped_backup_is_restored_only_as_an_altered_one(data: Config, fill: Fill, tmp_path: Path) -> None:
+    first = backups.create(ADA).name
+    fill(make_record(1))
+    second = backups.create(ADA).name
+    shutil.copy(data.database_backup_dir / second, data.database_backup_dir / first)
+    right = backups.stage_listed(ADA, second, tmp_path / "copy", tmp_path / "right.db")
+    other = backups.stage_listed(ADA, first, tmp_path / "other", tmp_path / "other.db")
+    assert (right.is_altered, other.is_altered) == (False, True)
+    assert "swapped" in str(other.warnings[0].message)
+
+
+def test_file_of_others_may_be_put_anew(data: Config) -> None:
+    name = put(data, "format_1.json")
+    assert backups.verify(name).state is State.VERIFIED
+    put(data, "format_1_empty.json", name)
+    assert backups.verify(name).state is State.VERIFIED
+
+
+def test_the_verified_backup_proved_longest_ago_is_proved_next(data: Config) -> None:
+    names = []
+    for day in (1, 2, 3):
+        with time_machine.travel(datetime(2026, 11, day, 9, 0, tzinfo=UTC)):
+            names.append(backups.create(ADA).name)
+    with time_machine.travel(datetime(2026, 11, 12, 9, 0, tzinfo=UTC)):
+        limit = datetime(2026, 11, 5, tzinfo=UTC)
+        proved = [backups.verify_next(limit) for _ in range(4)]
+    assert [each and each.name for each in proved] == [*names, None]
 
 
 def test_earlier_systems_file_is_unchecked_with_a_right_count(data: Config) -> None:

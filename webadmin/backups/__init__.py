@@ -4,7 +4,7 @@ Functions that take a `session` read or change inside the caller's transaction; 
 trace must remain when they fail.
 """
 
-from webadmin.backups.daily import Status, next_runs, run_scheduled, status
+from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
 from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed
@@ -25,6 +25,7 @@ from webadmin.backups.keeping import (
     retention_plan,
     unbin,
     verify,
+    verify_next,
 )
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
 from webadmin.backups.reader import GZIP_RATIO, Progress, Staged, TooLarge, receive, remove_scratch
@@ -41,7 +42,7 @@ from webadmin.backups.restore import (
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
 from webadmin.backups.verification import NotProved, Proof, prove
-from webadmin.backups.writer import Export, create, create_locked, export
+from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
 __all__ = [
     "BIN_DAYS",
@@ -85,6 +86,7 @@ __all__ = [
     "create_locked",
     "current_holder",
     "delete",
+    "due_run",
     "export",
     "get",
     "hold",
@@ -93,6 +95,7 @@ __all__ = [
     "list_backups",
     "list_bin",
     "make_plan",
+    "measure_export",
     "next_runs",
     "open_backup",
     "pin",
@@ -108,4 +111,5 @@ __all__ = [
     "sync",
     "unbin",
     "verify",
+    "verify_next",
 ]

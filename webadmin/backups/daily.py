@@ -35,13 +35,20 @@ def next_runs(now: datetime, count: int = 1) -> list[schedule.Run]:
     return schedule.next_runs(now, current_schedule(), count)
 
 
+def due_run(now: datetime) -> schedule.Run | None:
+    """Today's automatic run when its time has come, done or not; None when they are off."""
+    if not config.current().auto_backup_enabled:
+        return None
+    return schedule.due_run(now, current_schedule())
+
+
 def run_scheduled(now: datetime) -> Backup | None:
     """Make today's backup when its time has come and the folder holds no verified one of this day; else None.
 
     May be called as often as one likes, from any process. Raises what `create` raises.
     """
-    run = schedule.due_run(now, current_schedule())
-    if not config.current().auto_backup_enabled or run is None or _is_done(run):
+    run = due_run(now)
+    if run is None or _is_done(run):
         return None
     is_late = schedule.is_late(now, run)
     with folder_of.hold(current_folder(), who=SCHEDULER.name, what=N_("daily backup"), wait_seconds=_WAIT_SECONDS):
@@ -103,7 +110,7 @@ def status(session: Session, now: datetime) -> Status:
 
 
 def _missed(found: list[Backup], now: datetime) -> datetime | None:
-    run = schedule.due_run(now, current_schedule()) if config.current().auto_backup_enabled else None
+    run = due_run(now)
     if run is None:
         return None
     day = run.day.isoformat()

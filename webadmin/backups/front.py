@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from webadmin import catalogue, clock
+from webadmin import catalogue, clock, db
 from webadmin.accounts import Actor
 from webadmin.backups import folder as folder_of
+from webadmin.backups.document import Integrity
 from webadmin.backups.folder import Holder
-from webadmin.backups.history import current_folder
+from webadmin.backups.history import OTHER_FILE, current_folder, find_fact, is_other_file
 from webadmin.backups.reader import Progress, Staged, receive, stage
+from webadmin.errors import Message, Problem
 
 
 def open_backup(name: str) -> BinaryIO:
@@ -39,8 +42,16 @@ def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | 
 def stage_listed(actor: Actor, name: str, copy: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
     """The same for a stored backup; `copy` is where it is unpacked to, so that deleting it meanwhile does no harm.
 
+    One that is not the file made or kept under its name is staged as altered, with a warning that says so.
     Raises NotFound, InvalidBackup, DiskFull.
     """
     with open_backup(name) as file:
         receive(file, copy)
-    return stage_file(actor, copy, scratch, progress=progress)
+    staged = stage_file(actor, copy, scratch, progress=progress)
+    with db.reading() as connection:
+        is_other = is_other_file(find_fact(connection, name), staged.document.sha256)
+    if is_other:
+        staged.document = replace(staged.document, integrity=Integrity.WRONG)
+        staged.warnings.insert(0, Problem(Message(OTHER_FILE)))
+        staged.warning_count += 1
+    return staged

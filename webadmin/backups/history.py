@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.orm import Session
 
 from webadmin import clock, config, db, strict
@@ -87,6 +87,9 @@ class Backup:
         }
 
 
+OTHER_FILE = N_("This is not the file that was made under this name; it may have been swapped with another.")
+
+
 def current_folder() -> Path:
     """The backup folder of the settings."""
     return config.current().database_backup_dir
@@ -129,7 +132,24 @@ def _refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
     if fact is not None:
         fresh.kind, fresh.is_ours, fresh.is_pinned = fact.kind, fact.is_ours, fact.is_pinned
         fresh.note, fresh.upload_name = fact.note, fact.upload_name
+        if fact.binned_at is None and _is_known_by_checksum(fact):
+            fresh.sha256 = fact.sha256
     return fresh
+
+
+def _is_known_by_checksum(fact: BackupFact) -> bool:
+    """Whether this program wrote the bytes itself; a file that others put here may be put anew."""
+    return bool(fact.is_ours or fact.kind == Kind.UPLOADED)
+
+
+def find_fact(connection: Connection, name: str) -> BackupFact | None:
+    """What is stored about the file of this name; None when nothing is."""
+    return Session(connection).get(BackupFact, name)
+
+
+def is_other_file(fact: BackupFact | None, sha256: str) -> bool:
+    """Whether a file is not the one that this program made or kept under its name, however whole it is in itself."""
+    return fact is not None and fact.sha256 is not None and _is_known_by_checksum(fact) and fact.sha256 != sha256
 
 
 def _is_same_file(fact: BackupFact, entry: Entry) -> bool:

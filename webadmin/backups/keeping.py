@@ -21,11 +21,14 @@ from webadmin.backups import retention, schedule
 from webadmin.backups.daily import next_runs
 from webadmin.backups.document import InvalidBackup
 from webadmin.backups.history import (
+    OTHER_FILE,
     Backup,
     current_folder,
     discovered,
+    find_fact,
     forget,
     get,
+    is_other_file,
     list_backups,
     remember,
     store,
@@ -54,6 +57,7 @@ def hold(actor: Actor, what: str) -> Iterator[None]:
 def verify(name: str, *, progress: Progress | None = None) -> Backup:
     """Prove a stored file again and note the outcome: verified, unchecked (no checksum), altered or failed.
 
+    A whole file that is not the one made or kept under this name (two were swapped) counts as altered.
     Raises NotFound.
     """
     sync()
@@ -61,7 +65,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
     if entry is None:
         raise folder_of.no_such_backup()
     with db.reading() as connection:
-        old = Session(connection).get(BackupFact, name)
+        old = find_fact(connection, name)
         fact = discovered(entry)
     for kept in ("kind", "is_ours", "is_pinned", "is_late", "note", "upload_name"):
         if old is not None:
@@ -74,10 +78,27 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         fact.error = json.dumps({"template": error.message.template, "params": error.message.params}, default=str)
     else:
         document = proof.document
-        fact.state, fact.sha256, fact.record_count = proof.state, document.sha256, document.count
+        fact.state, fact.record_count = proof.state, document.count
         fact.made_at, fact.rebuild_seconds = document.timestamp, proof.seconds
+        if is_other_file(old, document.sha256):
+            # The checksum that was noted when it was made stays: the next proof must find the same.
+            fact.state, fact.sha256 = State.ALTERED, old.sha256 if old else None
+            fact.error = json.dumps({"template": OTHER_FILE, "params": {}})
+        else:
+            fact.sha256 = document.sha256
     fact.verified_at = clock.now_text()
     return remember(fact)
+
+
+def verify_next(before: datetime) -> Backup | None:
+    """Prove the verified backup again that was proved longest ago, if that was before an instant; None without one.
+
+    Raises NotFound when the file goes meanwhile.
+    """
+    with db.reading() as connection:
+        listed = list_backups(Session(connection))
+    due = [each for each in listed if each.is_verified and each.verified_at and each.verified_at < before]
+    return verify(min(due, key=lambda each: (each.verified_at, each.name)).name) if due else None
 
 
 @contextmanager

@@ -5,13 +5,14 @@ Needs no write but to the backup folder: the rows that list it follow, at once o
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
@@ -195,3 +196,21 @@ def export(actor: Actor) -> Export:
             file.close()
             raise
     return Export(file, folder_of.name_at(local), written.size_bytes, written.count)
+
+
+def measure_export(actor: Actor) -> tuple[str, int]:
+    """The name and the size in bytes that `export` would give now, found without writing a file.
+
+    Raises the errors of `webadmin.db`.
+    """
+    now = clock.now()
+    local = now.astimezone(config.current().timezone)
+    _, written = _write(_Nowhere(), Kind.MANUAL, actor, now, local.date().isoformat(), Silent())
+    return folder_of.name_at(local), written.size_bytes
+
+
+class _Nowhere(io.BytesIO):
+    """A file that forgets what is written to it."""
+
+    def write(self, data: Any, /) -> int:
+        return len(memoryview(data))
