@@ -188,7 +188,8 @@ def test_publish_with_the_keyboard(app, page):
 
 def test_delete_in_the_dialog_and_undo(app, page):
     page.goto("/assistants?q=产品")
-    page.locator(".c-menu summary").click()
+    page.get_by_role("link", name="Actions").press("Enter")
+    expect(page.locator(".c-menu summary")).to_be_focused()
     page.locator(".menu-list .danger").click()
     expect(page.locator("dialog h1")).to_have_text("Delete “产品经理”?")
     page.get_by_role("link", name="Cancel").click()
@@ -249,7 +250,6 @@ def test_everything_without_scripts(app, open_browser):
     record = stored(app, "zh")
     assert (record.title, record.prompt, record.version) == ("产品总监", "mine", 4)
     page.goto("/assistants?q=产品")
-    page.locator(".c-menu summary").click()
     page.get_by_role("link", name="Actions").click()
     page.get_by_role("link", name="Delete…").click()
     page.get_by_role("button", name="Delete assistant").click()

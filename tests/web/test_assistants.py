@@ -112,9 +112,9 @@ class TestList:
 
     def test_the_menu_of_a_row_is_read_when_opened(self, ada, three):
         listed = {"Referer": "http://localhost/assistants?status=published"}
-        menu = soup(ada.get("/assistants")).select_one("#row-a .menu-list")
-        url = menu.select_one("[hx-get]")["hx-get"]
-        assert menu.a["href"] == url
+        menu = soup(ada.get("/assistants")).select_one("#row-a .c-menu a")
+        url = menu["hx-get"]
+        assert menu["href"] == url
         part = soup(ada.get(url, headers=PARTIAL))
         assert [each.get_text(strip=True) for each in part.select("a, button")] == [
             "Edit", "Duplicate", "Copy prompt", "Export JSON", "Delete…",
@@ -716,7 +716,7 @@ class TestExport:
     def test_one_is_a_document_that_import_reads(self, app, ada):
         record = make_record("a/b", extra={"k": b"[1,2]"}, emoji="🤖\r\n")
         store(app, record)
-        menu = soup(ada.get("/assistants")).select_one("tr[data-row] .menu-list a")
+        menu = soup(ada.get("/assistants")).select_one("tr[data-row] .c-menu a")
         link = soup(ada.get(menu["href"], headers=PARTIAL)).select_one("a[download]")
         answer = ada.get(link["href"])
         assert answer.headers["Content-Disposition"].startswith('attachment; filename="assistant_')
