@@ -33,6 +33,7 @@ def make_config(folder: Path, tmp_path: Path) -> Callable[..., Config]:
             "DATABASE_BACKUP_DIR": str(folder / "backups"),
             "LOG_DIR": str(tmp_path / "logs"),
             "TIMEZONE": "UTC",
+            "RATE_LIMIT_MAX_REQUESTS": "0",
         }
         return Config.load(places | variables, env_file=None)
 

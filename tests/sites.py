@@ -64,6 +64,7 @@ class Site:
             "TIMEZONE": "UTC",
             "PORT": "0",
             "AUTO_BACKUP_ENABLED": "false",
+            "RATE_LIMIT_MAX_REQUESTS": "0",
             **self.settings,
         }
 

@@ -42,6 +42,8 @@ def test_defaults_are_those_of_the_contract():
     assert (values.title_max, values.desc_max, values.prompt_max, values.emoji_max) == (200, 1000, 262_144, 512)
     assert (values.author_max, values.id_max, values.review_note_max) == (100, 255, 2000)
     assert (values.tags_max, values.tag_max) == (32, 100)
+    assert (values.rate_limit_max_requests, values.rate_limit_window_ms) == (100, 60_000)
+    assert (values.public_read, values.cors_origins) == (False, None)
     assert (values.secret_key, values.admin_username, values.admin_password) == (None, None, None)
 
 
@@ -105,6 +107,19 @@ def test_all_mistakes_are_named_at_once():
         ("ID_MAX", "256"),
         ("TAGS_MAX", "1001"),
         ("PROMPT_MAX", "4194305"),
+        ("RATE_LIMIT_MAX_REQUESTS", "-1"),
+        ("RATE_LIMIT_WINDOW_MS", "0"),
+        ("RATE_LIMIT_WINDOW_MS", "86400001"),
+        ("PUBLIC_READ", "everybody"),
+        ("CORS_ORIGINS", "app.example.org"),
+        ("CORS_ORIGINS", "https://app.example.org/"),
+        ("CORS_ORIGINS", "https://app.example.org/page"),
+        ("CORS_ORIGINS", "https://app.example.org:65536"),
+        ("CORS_ORIGINS", "https://*.example.org"),
+        ("CORS_ORIGINS", "https://me@example.org"),
+        ("CORS_ORIGINS", "https://a.example,"),
+        ("CORS_ORIGINS", "*, https://a.example"),
+        ("CORS_ORIGINS", "null"),
     ],
 )
 def test_unusable_value_is_refused_by_name(name, value):
@@ -123,6 +138,12 @@ def test_sizes_are_bytes_or_have_a_unit(text, size):
 @pytest.mark.parametrize("text", ["false", "False", "0", "no", "OFF"])
 def test_booleans_are_strict_and_of_any_case(text):
     assert load(AUTO_BACKUP_ENABLED=text).auto_backup_enabled is False
+
+
+def test_origins_are_read_as_browsers_write_them():
+    values = load(CORS_ORIGINS="HTTPS://App.Example.org:443, http://localhost:3000,http://[::1]:80,app-x://local")
+    assert values.cors_origins == {"https://app.example.org", "http://localhost:3000", "http://[::1]", "app-x://local"}
+    assert load(CORS_ORIGINS=" * ").cors_origins == {"*"}
 
 
 def test_zone_and_time_are_read():

@@ -8,7 +8,7 @@ from typing import cast
 from flask import Flask, Response, current_app, g, request
 from flask_babel import Babel
 
-from webadmin import accounts, api, cli, config, jobs, observability, runtime, security, upgrade, web
+from webadmin import accounts, api, cli, config, cors, jobs, observability, runtime, security, upgrade, web
 from webadmin.config import Config
 from webadmin.db import db, engine_options, prepare, transaction
 from webadmin.errors import Unavailable
@@ -46,7 +46,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     with app.app_context():
         _open_database(app, values, must_open=must_open)
         _log_requests(app)
-        security.init_app(app)
+        _let_in(app)
         _speak_languages(app, values)
         web.init_app(app)
         app.register_blueprint(api.blueprint)
@@ -82,7 +82,6 @@ def _log_requests(app: Flask) -> None:
     def begin() -> None:
         g.began_at = time.perf_counter()
         observability.new_request_id()
-        check_body(request.environ)
 
     @app.after_request
     def end(response: Response) -> Response:
@@ -93,6 +92,14 @@ def _log_requests(app: Flask) -> None:
             request.method, request.path, response.status_code, seconds, actor.name if actor else "-"
         )
         return response
+
+
+def _let_in(app: Flask) -> None:
+    cors.init_app(app)
+    security.init_app(app)
+    # After the count, which takes in what is refused; before the guard, which may look into a form for its token.
+    app.before_request(lambda: check_body(request.environ))
+    app.before_request(security.guard)
 
 
 def _speak_languages(app: Flask, values: Config) -> None:

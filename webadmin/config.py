@@ -7,7 +7,6 @@ environment, else from `.env.local` in the project folder, else it is the defaul
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import time
@@ -17,6 +16,8 @@ from zoneinfo import ZoneInfo
 
 import tzlocal
 from dotenv.parser import parse_stream
+
+from webadmin.parsers import BOOLEAN, ORIGINS, SIZE, TEXT, TIME, ZONE, Parser, number, one_of, secret
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT / ".env.local"
@@ -36,73 +37,6 @@ class ConfigError(Exception):
         super().__init__("\n".join(problems))
 
 
-@dataclass(frozen=True, slots=True)
-class Parser:
-    """How a text becomes a value (ValueError where it cannot), and what is accepted, in words."""
-
-    accepts: str
-    parse: Callable[[str], Any]
-
-
-def _boolean(text: str) -> bool:
-    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-    if text.lower() not in known:
-        raise ValueError(text)
-    return known[text.lower()]
-
-
-def _number(lowest: int, highest: int) -> Parser:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
-            raise ValueError(text)
-        return int(text)
-
-    return Parser(f"a whole number from {lowest} to {highest}", parse)
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]{1,15}) ?(|B|KB|MB|GB|KiB|MiB|GiB)", text, re.IGNORECASE)
-    if not match:
-        raise ValueError(text)
-    unit = match[2].lower().removesuffix("b")
-    factor = 1024 if unit.endswith("i") else 1000
-    size: int = int(match[1]) * factor ** ["", "k", "m", "g"].index(unit[:1])
-    if not size:
-        raise ValueError(text)
-    return size
-
-
-def _time(text: str) -> time:
-    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
-        raise ValueError(text)
-    return time.fromisoformat(text)
-
-
-def _one_of(*words: str) -> Parser:
-    def parse(text: str) -> str:
-        if text.lower() not in words:
-            raise ValueError(text)
-        return text.lower()
-
-    return Parser("one of " + ", ".join(words), parse)
-
-
-def _secret(shortest: int) -> Parser:
-    def parse(text: str) -> str:
-        if len(text) < shortest:
-            raise ValueError
-        return text
-
-    return Parser(f"a text of at least {shortest} characters" if shortest > 1 else "any text", parse)
-
-
-def _zone(text: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(text)
-    except (OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError; a folder's name raises OSError.
-        raise ValueError(text) from error
-
-
 def _path(text: str) -> Path:
     try:
         return PROJECT / Path(text).expanduser()
@@ -110,12 +44,7 @@ def _path(text: str) -> Path:
         raise ValueError(text) from error
 
 
-BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
 PATH = Parser("a path; a relative one counts from the project folder", _path)
-SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
-TEXT = Parser("any text", str)
-TIME = Parser("a time of day as HH:MM, 00:00 to 23:59", _time)
-ZONE = Parser("a name of the IANA time zone database, such as Europe/Berlin or UTC", _zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,48 +65,57 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_PATH", "./data/assistants.db", PATH, "The database file; what belongs to it lies beside it."),
     Setting("DATABASE_BACKUP_DIR", "./data/backups", PATH, "The folder of the backup files."),
-    Setting("BACKUP_RETENTION_DAYS", "30", _number(1, 36500), "Days that a backup made here is kept."),
+    Setting("BACKUP_RETENTION_DAYS", "30", number(1, 36500), "Days that a backup made here is kept."),
     Setting("AUTO_BACKUP_ENABLED", "true", BOOLEAN, "Whether the daily backup runs."),
     Setting("AUTO_BACKUP_TIME", "02:00", TIME, "When the daily backup runs, in the time zone below."),
     Setting(
         "BACKUP_MAX_COUNT",
         None,
-        _number(1, 1_000_000),
+        number(1, 1_000_000),
         "Most unpinned backups made here.",
         "no such limit",
     ),
     Setting(
-        "LOG_LEVEL", "info", _one_of("debug", "info", "warn", "warning", "error"), "The least serious event to log."
+        "LOG_LEVEL", "info", one_of("debug", "info", "warn", "warning", "error"), "The least serious event to log."
     ),
     Setting("LOG_DIR", "./logs", PATH, "The folder of the log files."),
     Setting("LOG_MAX_SIZE", "10MiB", SIZE, "Size at which a new log file is begun; the last five are kept."),
-    Setting("DB_TIMEOUT", "5000", _number(0, 600_000), "Milliseconds to wait for a lock on the database."),
+    Setting("DB_TIMEOUT", "5000", number(0, 600_000), "Milliseconds to wait for a lock on the database."),
     Setting("HOST", "127.0.0.1", TEXT, "The address to serve on; 0.0.0.0 is every address of the machine."),
-    Setting("PORT", "8000", _number(0, 65535), "The port to serve on; 0 lets the system choose a free one."),
+    Setting("PORT", "8000", number(0, 65535), "The port to serve on; 0 lets the system choose a free one."),
     Setting("TIMEZONE", None, ZONE, "The zone of times shown, of file names and of the daily backup.", "the machine's"),
     Setting("SITE_NAME", "Assistant Admin", TEXT, "The name that pages show."),
-    Setting("SITE_LANGUAGE", "en", _one_of("en", "zh"), "The language of people whose browser asks for neither."),
+    Setting("SITE_LANGUAGE", "en", one_of("en", "zh"), "The language of people whose browser asks for neither."),
     Setting(
         "SECRET_KEY",
         None,
-        _secret(16),
+        secret(16),
         "Signs sessions and forms.",
         "made at the first start and kept in secret-key beside the database",
         secret=True,
     ),
     Setting("MAX_UPLOAD_SIZE", "512MiB", SIZE, "The largest upload, as sent; gzip may unpack to 20 times that."),
-    Setting("TITLE_MAX", "200", _number(1, TEXT_CEILING), "Longest title that can be typed or sent, in characters."),
-    Setting("DESC_MAX", "1000", _number(1, TEXT_CEILING), "The same for the description."),
-    Setting("PROMPT_MAX", "262144", _number(1, TEXT_CEILING), "The same for the prompt."),
-    Setting("EMOJI_MAX", "512", _number(1, TEXT_CEILING), "The same for the emoji, which may be a name or an address."),
-    Setting("AUTHOR_MAX", "100", _number(1, TEXT_CEILING), "The same for the author."),
-    Setting("ID_MAX", "255", _number(1, 255), "The same for an id."),
-    Setting("REVIEW_NOTE_MAX", "2000", _number(1, TEXT_CEILING), "The same for a review note."),
-    Setting("TAGS_MAX", "32", _number(0, 1000), "Most tags of one assistant."),
-    Setting("TAG_MAX", "100", _number(1, TEXT_CEILING), "Longest tag, in characters."),
+    Setting(
+        "RATE_LIMIT_MAX_REQUESTS",
+        "100",
+        number(0, 1_000_000_000),
+        "Most calls of the API in the time below, for each token, else for each address; 0 is no limit.",
+    ),
+    Setting("RATE_LIMIT_WINDOW_MS", "60000", number(1, 86_400_000), "Milliseconds for which calls are counted."),
+    Setting("PUBLIC_READ", "false", BOOLEAN, "Whether anybody may read what is both public and published, by the API."),
+    Setting("CORS_ORIGINS", None, ORIGINS, "Other sites whose pages may call the API with a token.", "no other site"),
+    Setting("TITLE_MAX", "200", number(1, TEXT_CEILING), "Longest title that can be typed or sent, in characters."),
+    Setting("DESC_MAX", "1000", number(1, TEXT_CEILING), "The same for the description."),
+    Setting("PROMPT_MAX", "262144", number(1, TEXT_CEILING), "The same for the prompt."),
+    Setting("EMOJI_MAX", "512", number(1, TEXT_CEILING), "The same for the emoji, which may be a name or an address."),
+    Setting("AUTHOR_MAX", "100", number(1, TEXT_CEILING), "The same for the author."),
+    Setting("ID_MAX", "255", number(1, 255), "The same for an id."),
+    Setting("REVIEW_NOTE_MAX", "2000", number(1, TEXT_CEILING), "The same for a review note."),
+    Setting("TAGS_MAX", "32", number(0, 1000), "Most tags of one assistant."),
+    Setting("TAG_MAX", "100", number(1, TEXT_CEILING), "Longest tag, in characters."),
     Setting("ADMIN_USERNAME", None, TEXT, "The first administrator, made at the first start.", "a setup code is shown"),
     Setting(
-        "ADMIN_PASSWORD", None, _secret(1), "The password of that administrator.", "a setup code is shown", secret=True
+        "ADMIN_PASSWORD", None, secret(1), "The password of that administrator.", "a setup code is shown", secret=True
     ),
 )
 
@@ -203,6 +141,10 @@ class Config:
     site_language: str
     secret_key: str | None = field(repr=False)
     max_upload_size: int
+    rate_limit_max_requests: int
+    rate_limit_window_ms: int
+    public_read: bool
+    cors_origins: frozenset[str] | None
     title_max: int
     desc_max: int
     prompt_max: int

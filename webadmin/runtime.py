@@ -1,7 +1,7 @@
 """`runtime.db`: what must be writable while the catalogue is locked, or is written on reads.
 
-Jobs with progress and cancel flag, sessions, the scheduler's heartbeat, when a token was last used. Losing the file
-costs a sign-in and a job that was open, nothing else: so a damaged one is set aside and made anew.
+Jobs with progress and cancel flag, sessions, the scheduler's heartbeat, when a token was last used, how many calls were
+made. Losing the file costs a sign-in and a job that was open, nothing else; so a damaged one is set aside.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE token_use (token_id INTEGER PRIMARY KEY, used_at TEXT NOT NULL, address TEXT)",
     ),
     ("ALTER TABLE jobs ADD COLUMN phase_at TEXT",),
+    (
+        "CREATE TABLE calls (caller TEXT PRIMARY KEY, began_at INTEGER NOT NULL, made INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX calls_began_at ON calls (began_at)",
+    ),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)
@@ -63,7 +67,7 @@ class Runtime:
         self._identity: tuple[int, int] | None = None
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[sqlite3.Row]:
-        """All rows of a query. Raises RuntimeUnavailable."""
+        """All rows that a statement gives. Raises RuntimeUnavailable."""
         return self._run(lambda connection: connection.execute(sql, params).fetchall())
 
     def write(self, sql: str, params: Sequence[Any] = ()) -> int:

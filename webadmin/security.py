@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, redirect, request, session, url_for
+from flask import Flask, Response, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
@@ -15,14 +15,17 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, Unauthorized
 from wtforms import ValidationError
 
-from webadmin import accounts, config, db, keyfile, observability
+from webadmin import accounts, config, db, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind
 from webadmin.errors import Unavailable
 from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_bearer_call
+from webadmin.throttle import Throttle, Usage
 
 # Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
 _WITHOUT_SESSION = frozenset({"static", "health.ready", "health.alive"})
 OPEN = _WITHOUT_SESSION | {"auth.sign_in", "auth.setup", "prefs.set"}
+# What PUBLIC_READ opens besides, for reading; the views themselves show what is public only.
+PUBLIC = frozenset({"api.list_assistants", "api.show_assistant"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -57,7 +60,10 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
 
 def init_app(app: Flask) -> None:
-    """Put the application behind sign-in, CSRF check and headers. Raises OSError when no secret key can be kept."""
+    """Set up sign-in, the count of calls and the headers; who may go on is the business of `guard`, to be put last.
+
+    Raises OSError when no secret key can be kept.
+    """
     app.secret_key = _secret_key()
     observability.hide(app.secret_key)
     app.session_interface = RuntimeSessions()
@@ -68,7 +74,8 @@ def init_app(app: Flask) -> None:
     login = LoginManager(app)
     login.session_protection = None
     login.user_loader(_load_person)
-    app.before_request(_guard)
+    app.extensions["throttle"] = Throttle()
+    app.before_request(_identify)
     app.after_request(_add_headers)
 
 
@@ -120,6 +127,19 @@ def is_api() -> bool:
     return request.path == "/api" or request.path.startswith("/api/")
 
 
+def reads_publicly() -> bool:
+    """Whether nobody in particular reads what `PUBLIC_READ` opens: only what is public and published may be shown."""
+    is_reading = request.method in ("GET", "HEAD") and request.endpoint in PUBLIC
+    # A token that is not valid is refused, so that its owner hears of it.
+    return g.actor is None and is_reading and config.current().public_read and not is_bearer_call(request)
+
+
+def is_preflight() -> bool:
+    """Whether a browser asks if a page of another site may make a call (Fetch standard, CORS-preflight request)."""
+    asks = "Origin" in request.headers and "Access-Control-Request-Method" in request.headers
+    return request.method == "OPTIONS" and asks
+
+
 def is_same_site() -> bool:
     """Whether the browser says that this site's own page sent the request."""
     fetch_site = request.headers.get("Sec-Fetch-Site")
@@ -129,19 +149,40 @@ def is_same_site() -> bool:
     return origin is not None and urlsplit(origin).netloc == request.host
 
 
-def _guard() -> ResponseReturnValue | None:
+def _identify() -> None:
+    """Find out who makes the request, and count it if it is a call of the API by anybody but a signed-in browser."""
     if request.endpoint in _WITHOUT_SESSION:
-        return None
+        return
     if isinstance(session, ServerSession) and session.failure is not None:
         raise session.failure
-    g.actor = _token_actor() if is_bearer_call(request) else _person_actor()
-    if g.actor is None and request.endpoint not in OPEN:
+    token = _token() if is_bearer_call(request) else None
+    g.actor = Actor(ActorKind.TOKEN, token.name, token.role) if token else _person_actor()
+    if is_api() and current_person() is None and not is_preflight():
+        _count_call(throttle.by_token(token.id) if token else throttle.by_address(request.remote_addr))
+
+
+def _count_call(caller: str) -> None:
+    counter: Throttle = current_app.extensions["throttle"]
+    g.usage = counter.count(caller)
+    if g.usage is not None and g.usage.is_over:
+        raise throttle.TooManyCalls(g.usage)
+
+
+def guard() -> ResponseReturnValue | None:
+    """Stop the request of whoever may not make it, or who was made to (CSRF). Raises Unauthorized, CSRFRefused."""
+    if request.endpoint in _WITHOUT_SESSION:
+        return None
+    if g.actor is None and request.endpoint not in OPEN and not reads_publicly():
         if not is_api() and not has_accounts():
             return redirect(url_for("auth.setup"))
-        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer") if is_api() else None)
+        raise Unauthorized(www_authenticate=_challenge() if is_api() else None)
     if request.method not in _SAFE_METHODS and not is_bearer_call(request):
         _check_csrf()
     return None
+
+
+def _challenge() -> WWWAuthenticate:
+    return WWWAuthenticate("bearer", {"error": "invalid_token"} if is_bearer_call(request) else None)
 
 
 def has_accounts() -> bool:
@@ -152,13 +193,11 @@ def has_accounts() -> bool:
     return bool(g.has_accounts)
 
 
-def _token_actor() -> Actor:
-    text = request.headers["Authorization"][7:].strip()
+def _token() -> accounts.Token | None:
+    """The valid token that the request brings. Raises Unavailable."""
+    text = request.headers["Authorization"][6:].strip()
     with db.translated_errors():
-        token = accounts.authenticate_token(db.db.session(), text, address=request.remote_addr)
-    if token is None:
-        raise Unauthorized(www_authenticate=WWWAuthenticate("bearer", {"error": "invalid_token"}))
-    return Actor(ActorKind.TOKEN, token.name, token.role)
+        return accounts.authenticate_token(db.db.session(), text, address=request.remote_addr)
 
 
 def _person_actor() -> Actor | None:
@@ -223,7 +262,18 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    usage: Usage | None = g.get("usage")
+    if usage is not None:
+        _tell_usage(response, usage)
     return response
+
+
+def _tell_usage(response: Response, usage: Usage) -> None:
+    """The fields of draft-ietf-httpapi-ratelimit-headers-10, and how long to wait when the call was one too many."""
+    response.headers["RateLimit-Policy"] = f'"default";q={usage.limit};w={usage.window_seconds}'
+    response.headers["RateLimit"] = f'"default";r={usage.remaining};t={usage.wait_seconds}'
+    if usage.is_over:
+        response.headers["Retry-After"] = str(usage.wait_seconds)
 
 
 def _secret_key() -> str:

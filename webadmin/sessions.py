@@ -93,7 +93,8 @@ def end_sessions(user_id: str) -> None:
 
 def is_bearer_call(request: Request) -> bool:
     """Whether the request comes with a token instead of a browser's session."""
-    return request.path.startswith("/api/") and request.headers.get("Authorization", "")[:7].lower() == "bearer "
+    scheme = request.headers.get("Authorization", "").partition(" ")[0]
+    return request.path.startswith("/api/") and scheme.lower() == "bearer"
 
 
 def _create(session: ServerSession, response: Response) -> None:

@@ -1,0 +1,109 @@
+"""How the text of a setting becomes a value, and what is accepted, in words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """How a text becomes a value (ValueError where it cannot), and what is accepted, in words."""
+
+    accepts: str
+    parse: Callable[[str], Any]
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in known:
+        raise ValueError(text)
+    return known[text.lower()]
+
+
+def number(lowest: int, highest: int) -> Parser:
+    """Whole numbers from `lowest` to `highest`, in ASCII digits."""
+
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"[0-9]{1,12}", text) or not lowest <= int(text) <= highest:
+            raise ValueError(text)
+        return int(text)
+
+    return Parser(f"a whole number from {lowest} to {highest}", parse)
+
+
+def _size(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,15}) ?(|B|KB|MB|GB|KiB|MiB|GiB)", text, re.IGNORECASE)
+    if not match:
+        raise ValueError(text)
+    unit = match[2].lower().removesuffix("b")
+    factor = 1024 if unit.endswith("i") else 1000
+    size: int = int(match[1]) * factor ** ["", "k", "m", "g"].index(unit[:1])
+    if not size:
+        raise ValueError(text)
+    return size
+
+
+def _time(text: str) -> time:
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise ValueError(text)
+    return time.fromisoformat(text)
+
+
+def one_of(*words: str) -> Parser:
+    """One of these words, in any case."""
+
+    def parse(text: str) -> str:
+        if text.lower() not in words:
+            raise ValueError(text)
+        return text.lower()
+
+    return Parser("one of " + ", ".join(words), parse)
+
+
+def secret(shortest: int) -> Parser:
+    """Any text of at least that length; an error never holds it."""
+
+    def parse(text: str) -> str:
+        if len(text) < shortest:
+            raise ValueError
+        return text
+
+    return Parser(f"a text of at least {shortest} characters" if shortest > 1 else "any text", parse)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (OSError, KeyError) as error:  # ZoneInfoNotFoundError is a KeyError; a folder's name raises OSError.
+        raise ValueError(text) from error
+
+
+def _origins(text: str) -> frozenset[str]:
+    found = frozenset(_origin(part.strip()) for part in text.split(","))
+    if "*" in found and len(found) > 1:
+        raise ValueError(text)
+    return found
+
+
+def _origin(text: str) -> str:
+    """The origin as browsers write it (RFC 6454, 6.2), so that comparing texts is enough."""
+    if text == "*":
+        return text
+    match = re.fullmatch(r"(([a-z][a-z0-9+.-]*)://(?:[a-z0-9._-]+|\[[0-9a-f:.]+\]))(?::([0-9]{1,5}))?", text.lower())
+    if not match or (match[3] and not 0 < int(match[3]) <= 65535):
+        raise ValueError(text)
+    is_default = not match[3] or int(match[3]) == {"http": 80, "https": 443}.get(match[2])
+    return match[1] if is_default else f"{match[1]}:{int(match[3])}"
+
+
+BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
+SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
+ORIGINS = Parser("origins without a path, such as https://app.example.org, separated by commas, or * alone", _origins)
+TEXT = Parser("any text", str)
+TIME = Parser("a time of day as HH:MM, 00:00 to 23:59", _time)
+ZONE = Parser("a name of the IANA time zone database, such as Europe/Berlin or UTC", _zone)
