@@ -78,15 +78,17 @@ def check_body(environ: Mapping[str, Any]) -> None:
 
 def json_response(failure: Failure) -> Response:
     """The JSON error body, the same for every error: code, message, details, trace id."""
-    message = f"{failure.message} {failure.hint}" if failure.hint else str(failure.message)
-    body: dict[str, Any] = {"code": failure.code, "message": message}
-    if failure.details is not None:
-        body["details"] = failure.details
-    body["traceId"] = trace_id()
+    body = error_json(failure.code, failure.message, failure.hint, failure.details) | {"traceId": trace_id()}
     response = jsonify({"success": False, "error": body})
     response.status_code = failure.status
     response.headers.update(failure.headers)
     return response
+
+
+def error_json(code: str, message: Message, hint: Message | None = None, details: Any = None) -> dict[str, Any]:
+    """An error as contract 5 shows it, without the id of a request: code, message with the next step, details."""
+    body: dict[str, Any] = {"code": code, "message": f"{message} {hint}" if hint else str(message)}
+    return body if details is None else body | {"details": details}
 
 
 def trace_id() -> str:
@@ -107,7 +109,8 @@ def _domain(error: DomainError) -> Failure:
 def status_of(code: str) -> int:
     """The status of the API for a code of contract 5."""
     named = {name: status for status, (name, _) in _HTTP.items()}
-    return {**named, "INVALID_PARAMETER": 400, "CONFLICT": 409, "VERSION_CONFLICT": 409}.get(code, 500)
+    others = {"INVALID_PARAMETER": 400, "CONFLICT": 409, "VERSION_CONFLICT": 409, "PRECONDITION_FAILED": 412}
+    return {**named, **others}.get(code, 500)
 
 
 def _too_large(sent: int, limit: int) -> tuple[str, dict[str, Any]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Blueprint
 
-from webadmin.api import openapi
-from webadmin.api.backups import register
+from webadmin.api import backups, jobs, openapi
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
-register(blueprint)
+backups.register(blueprint)
+jobs.register(blueprint)
 openapi.register(blueprint)

@@ -1,4 +1,4 @@
-"""Export and import: `GET /api/assistants/backup/export`, `POST /api/assistants/backup/import` (contract 5)."""
+"""Backups over the API (contract 5): `GET …/backup/export`, `POST …/import`, `GET …/list`, `POST …/create`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import IO, Any, BinaryIO, cast
 
 from flask import Blueprint, Response, request, send_file
 
-from webadmin import backups, config, jobs, operations
+from webadmin import backups, config, jobs, operations, safety
 from webadmin.api import answers
-from webadmin.api.parameters import BOOLEAN, read_options
+from webadmin.api.bodies import UnsupportedType, a_text, read_object
+from webadmin.api.jobs import answer
+from webadmin.api.parameters import BOOLEAN, Unusable, read_options, read_query
 from webadmin.backups import Mode
-from webadmin.errors import N_, DomainError, Invalid, Message, Problem
+from webadmin.db import db, translated_errors
+from webadmin.errors import N_, Invalid, Message, Problem
 from webadmin.jobs import Progress
 from webadmin.operations import ImportOptions
 from webadmin.security import current_actor
@@ -27,18 +30,8 @@ _OPTIONS = {
 }
 
 
-class UnsupportedType(DomainError):
-    """The body is of a type, or packed in a way, that this call does not take."""
-
-    code = "UNSUPPORTED_MEDIA_TYPE"
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("This type of content is not accepted here."),
-            hint=N_(
-                "Send multipart/form-data with the field “file”, or the document as application/json, gzip or not."
-            ),
-        )
+# In characters; a note stands beside its backup in a list.
+MOST_NOTE = 2000
 
 
 def register(blueprint: Blueprint) -> None:
@@ -46,22 +39,57 @@ def register(blueprint: Blueprint) -> None:
     jobs.on_stopped(operations.DIRECT_IMPORT, operations.find_import)
     blueprint.add_url_rule("/assistants/backup/export", view_func=export_catalogue)
     blueprint.add_url_rule("/assistants/backup/import", view_func=import_document, methods=["POST"])
+    blueprint.add_url_rule("/assistants/backup/list", view_func=list_backups)
+    blueprint.add_url_rule("/assistants/backup/create", view_func=create_backup, methods=["POST"])
 
 
 def export_catalogue() -> Response:
-    """The whole catalogue as a layout A document; it is complete before the first byte leaves."""
-    made = backups.export(current_actor())
-    response = send_file(
-        made.file,
-        mimetype="application/json",
-        as_attachment=True,
-        download_name=made.name,
-        conditional=False,
-        etag=False,
-    )
-    response.content_length = made.size_bytes
+    """The whole catalogue as a layout A document; it is complete before the first byte leaves.
+
+    HEAD writes it too, though nowhere: how long it is depends on every record, and a download manager asks for that.
+    """
+    read_query({})
+    if request.method == "HEAD":
+        name, size_bytes = backups.measure_export(current_actor())
+        response = Response(mimetype="application/json")
+        response.headers.set("Content-Disposition", "attachment", filename=name)
+    else:
+        made = backups.export(current_actor())
+        size_bytes = made.size_bytes
+        response = send_file(
+            made.file,
+            mimetype="application/json",
+            as_attachment=True,
+            download_name=made.name,
+            conditional=False,
+            etag=False,
+        )
+    response.content_length = size_bytes
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+def list_backups() -> Response:
+    """Every backup, newest first."""
+    read_query({})
+    backups.sync()
+    with translated_errors():
+        return answers.success([each.as_json() for each in backups.list_backups(db.session())])
+
+
+def create_backup() -> Response:
+    """Make a backup, as a task that others can see; answers with its row when it has ended."""
+    read_query({})
+    note = read_object({"note": _a_note}, may_be_empty=True).get("note")
+    _refuse_when_busy()
+    return answer(safety.start_backup(current_actor(), note=note), status=201)
+
+
+def _a_note(value: Any) -> str | None:
+    text = a_text(value).strip()
+    if len(text) > MOST_NOTE:
+        raise Unusable(N_("This has more than %(limit)d characters."), limit=MOST_NOTE)
+    return text or None
 
 
 def import_document() -> Response:
@@ -95,7 +123,7 @@ def import_document() -> Response:
         return result.as_json()
 
     title = Message(N_("Import of %(name)s"), {"name": name})
-    return answers.of_job(jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id))
+    return answer(jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id))
 
 
 def _refuse_when_busy() -> None:
@@ -110,7 +138,9 @@ def _check_type() -> None:
     is_file = request.mimetype in _DOCUMENTS and encoding in _ENCODINGS
     is_form = request.mimetype == MULTIPART and encoding in ("", "identity")
     if not is_file and not is_form:
-        raise UnsupportedType
+        raise UnsupportedType(
+            N_("Send multipart/form-data with the field “file”, or the document as application/json, gzip or not.")
+        )
 
 
 def _source() -> tuple[BinaryIO, str]:

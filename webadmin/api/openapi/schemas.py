@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from webadmin import backups, catalogue, config, jobs
+from webadmin.api.backups import MOST_NOTE
 from webadmin.api.openapi import examples
 from webadmin.api.openapi.errors import CODES
 from webadmin.api.openapi.parts import schema
@@ -19,7 +20,7 @@ from webadmin.catalogue import Limits
 _BLANK = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 NOT_BLANK = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
 WITHOUT_NUL = r"^[^\u0000]*$"
-_INTEGER_64 = {"minimum": -(2**63), "maximum": 2**63 - 1}
+_INTEGER_64 = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
 def build() -> dict[str, Any]:
@@ -44,6 +45,8 @@ def build() -> dict[str, Any]:
         "Health": _health(),
         "Problem": _problem(),
         "Failure": _failure(),
+        "Value": _value(),
+        "StoredValue": _stored_value(),
         **_documents(),
     }
 
@@ -60,6 +63,39 @@ def _text(description: str, limit: int, *, may_be_blank: bool = False) -> dict[s
 
 def _or_null(of: dict[str, Any]) -> dict[str, Any]:
     return of | {"type": [of["type"], "null"]}
+
+
+def _value() -> dict[str, Any]:
+    return {
+        "description": "Any JSON value whose texts, at any depth, are without NUL.",
+        "anyOf": [
+            {"type": ["null", "boolean", "number"]},
+            {"type": "string", "pattern": WITHOUT_NUL},
+            {"type": "array", "items": schema("Value")},
+            {
+                "type": "object",
+                "propertyNames": {"pattern": WITHOUT_NUL},
+                "additionalProperties": schema("Value"),
+            },
+        ],
+    }
+
+
+def _stored_value() -> dict[str, Any]:
+    return {
+        "description": "As Value, with whole numbers of at most 64 bits.",
+        "anyOf": [
+            {"type": ["null", "boolean"]},
+            {"type": "number", **{name: value for name, value in _INTEGER_64.items() if name != "type"}},
+            {"type": "string", "pattern": WITHOUT_NUL},
+            {"type": "array", "items": schema("StoredValue")},
+            {
+                "type": "object",
+                "propertyNames": {"pattern": WITHOUT_NUL},
+                "additionalProperties": schema("StoredValue"),
+            },
+        ],
+    }
 
 
 def _nullable(description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
@@ -112,8 +148,8 @@ def _later_given() -> dict[str, Any]:
 
 def _later_sent() -> dict[str, Any]:
     return {
-        "category": _nullable("A list of anything; null or [] removes it.", "array"),
-        "usageCount": _nullable("A whole number of 64 bits; null removes it.", "integer", **_INTEGER_64),
+        "category": _nullable("A list of anything; null or [] removes it.", "array", items=schema("StoredValue")),
+        "usageCount": _or_null(_INTEGER_64) | {"description": "A whole number of at most 64 bits; null removes it."},
         "rating": _nullable("A number that 64-bit floating point holds exactly; null removes it.", "number"),
     }
 
@@ -150,11 +186,16 @@ def _new_assistant(of: Limits) -> dict[str, Any]:
         "required": ["title", "desc", "emoji", "prompt"],
         "properties": {
             **_fields(of),
-            "author": _text("Who wrote it; the caller's name if it is not sent.", of.author),
-            "id": _text("The id to be used; a random one of 21 characters is made if none is sent.", of.id),
+            "isPublic": {
+                "type": ["boolean", "null"],
+                "description": "Whether anybody may see it once it is published.",
+            },
+            "author": _or_null(_text("Who wrote it; the caller's name if it is not sent.", of.author)),
+            "id": _or_null(_text("The id to be used; one of 21 random characters is made if none is sent.", of.id)),
             **_server_set("status", "version", *_SERVER_TIMES, "reviewNote"),
         },
         "propertyNames": {"pattern": WITHOUT_NUL},
+        "additionalProperties": schema("Value"),
         "examples": [examples.NEW],
     }
 
@@ -174,14 +215,13 @@ def _assistant_change(of: Limits) -> dict[str, Any]:
         "type": "object",
         "required": ["version"],
         "properties": {
-            "version": {
-                "type": "integer",
-                "description": "The version that the change is based on; another one is 409 `VERSION_CONFLICT`.",
-            },
+            "version": _INTEGER_64
+            | {"description": "The version that the change is based on; another one is 409 `VERSION_CONFLICT`."},
             **_fields(of),
             **_server_set("id", "status", *_SERVER_TIMES, "reviewNote"),
         },
         "propertyNames": {"pattern": WITHOUT_NUL},
+        "additionalProperties": schema("Value"),
         "examples": [examples.CHANGE],
     }
 
@@ -196,7 +236,7 @@ def _status_change(of: Limits) -> dict[str, Any]:
             "reviewNote": _or_null(
                 _text("What the author is to know; may be empty.", of.review_note, may_be_blank=True)
             ),
-            "version": {"type": "integer", "description": "The version that the move is based on."},
+            "version": _INTEGER_64 | {"description": "The version that the move is based on."},
         },
         "additionalProperties": False,
         "examples": [{"status": "pending", "reviewNote": "Please look at the rounding.", "version": 1}],
@@ -332,7 +372,7 @@ def _backup() -> dict[str, Any]:
         "type": "object",
         "required": [
             "id", "filename", "createdAt", "recordCount", "fileSize", "isAuto", "kind", "state", "note", "isPinned",
-            "actor",
+            "isLate", "actor", "uploadedName", "sha256", "verifiedAt", "error",
         ],
         "properties": {
             "id": _nullable("Its number in the table of backups; null until it has one.", "integer"),
@@ -341,12 +381,16 @@ def _backup() -> dict[str, Any]:
             "recordCount": _nullable("How many records it holds; null where that is not known.", "integer"),
             "fileSize": _nullable("Bytes; null where there is no file.", "integer"),
             "isAuto": {"type": "boolean", "description": "Whether the daily task made it."},
+            "isLate": {"type": "boolean", "description": "Whether the daily task made it later than its time."},
             "kind": {"enum": [*backups.Kind], "description": "Why it exists."},
             "state": {"enum": [*backups.State], "description": "What is known about the file."},
             "note": _nullable("What was written when it was made."),
             "isPinned": {"type": "boolean", "description": "Whether it is kept whatever its age."},
             "actor": _nullable("Who made it."),
             "uploadedName": _nullable("The name of the file that was uploaded."),
+            "sha256": _nullable("The checksum of the whole file; null where it was not read yet."),
+            "verifiedAt": _nullable("When the file was last read whole and proved."),
+            "error": _nullable("Why it failed, or what is wrong with the file."),
         },
         "additionalProperties": False,
         "examples": [examples.BACKUP],
@@ -357,7 +401,13 @@ def _new_backup() -> dict[str, Any]:
     return {
         "description": "What to write beside the backup.",
         "type": "object",
-        "properties": {"note": _nullable("A note for people.", pattern=WITHOUT_NUL)},
+        "properties": {
+            "note": _nullable(
+                f"A note for people. At most {MOST_NOTE:,} characters, blanks at both ends not counted.",
+                pattern=WITHOUT_NUL,
+                **{"x-max-characters": MOST_NOTE},
+            )
+        },
         "additionalProperties": False,
         "examples": [{"note": "Before the new prompts"}],
     }
@@ -368,7 +418,8 @@ def _job() -> dict[str, Any]:
         "description": "A long task. It stays listed for a day after its end.",
         "type": "object",
         "required": [
-            "id", "kind", "state", "title", "phase", "done", "total", "createdAt", "updatedAt", "result", "error",
+            "id", "kind", "state", "title", "actor", "phase", "done", "total", "cancelRequested", "createdAt",
+            "updatedAt", "result", "error",
         ],
         "properties": {
             "id": {"type": "string"},
@@ -378,18 +429,23 @@ def _job() -> dict[str, Any]:
                 "description": "`waiting`: for a decision of a person; `stopped`: its process ended before it did.",
             },
             "title": {"type": "string"},
+            "actor": {"type": "string", "description": "Who started it."},
             "phase": _nullable("What it is at."),
             "done": {"type": "integer", "description": "How much of the phase is done."},
             "total": _nullable("How much the phase has; null where that is not known.", "integer"),
             "cancelRequested": {"type": "boolean", "description": "Whether somebody asked it to stop."},
             "createdAt": {"type": "string", "format": "date-time"},
             "updatedAt": {"type": "string", "format": "date-time"},
-            "result": {"description": "What the call would have given as `data`; null until it is done."},
+            "result": {
+                "description": "What the call that started it would have given as `data`; null until it is done, and "
+                "for tasks that no call starts."
+            },
             "error": {
                 "description": "Why it failed; else null.",
                 "type": ["object", "null"],
                 "required": ["code", "message"],
                 "properties": {"code": {"enum": [*CODES]}, "message": {"type": "string"}, "details": True},
+                "additionalProperties": False,
             },
         },
         "additionalProperties": False,
