@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +69,44 @@ def test_largest_count_drops_the_oldest_and_yields_to_what_is_protected() -> Non
     assert decided.over_cap == 2
 
 
+def test_one_backup_stays_for_each_of_the_newest_days_weeks_and_months() -> None:
+    files = [stored(f"n{day}", day) for day in range(400)]
+    found = kept(files, Policy(3, keep_daily=10, keep_weekly=5, keep_monthly=12))
+    assert {name for name, reason in found.items() if reason is Reason.DAILY} == {f"n{day}" for day in range(4, 10)}
+    made = {name: NOW - timedelta(days=int(name[1:])) for name in found}
+    assert [f"{made[n]:%a %d %b}" for n, reason in found.items() if reason is Reason.WEEKLY] == [
+        "Sun 16 Jun", "Sun 09 Jun", "Sun 02 Jun",
+    ]  # fmt: skip
+    assert [f"{made[n]:%d %b %y}" for n, reason in found.items() if reason is Reason.MONTHLY] == [
+        "31 May 24", "30 Apr 24", "31 Mar 24", "29 Feb 24", "31 Jan 24", "31 Dec 23",
+        "30 Nov 23", "31 Oct 23", "30 Sep 23", "31 Aug 23", "31 Jul 23",
+    ]  # fmt: skip
+
+
+def test_a_verified_backup_stands_for_its_day_before_a_newer_one_that_is_not() -> None:
+    files = [stored("later", 100, is_verified=False), stored("proved", 100.2), stored("earlier", 100.3)]
+    newer = [stored(f"v{number}", number) for number in range(7)]
+    found = kept([*newer, *files], Policy(30, keep_daily=8))
+    assert {name: found.get(name) for name in ("later", "proved", "earlier")} == {
+        "later": None, "proved": Reason.DAILY, "earlier": None,
+    }  # fmt: skip
+
+
+def test_days_are_those_of_the_zone() -> None:
+    evening, night = stored("evening", 99.6), stored("night", 99.45)  # 21:36 and 01:12 UTC
+    newer = [stored(f"v{number}", number) for number in range(7)]
+    in_berlin = kept([*newer, evening, night], Policy(30, keep_daily=9, zone=ZoneInfo("Europe/Berlin")))
+    in_auckland = kept([*newer, evening, night], Policy(30, keep_daily=9, zone=ZoneInfo("Pacific/Auckland")))
+    assert ("evening" in in_berlin, "evening" in in_auckland) == (True, False)
+
+
+def test_largest_count_takes_the_dailies_before_what_stands_for_a_month() -> None:
+    files = [stored(f"n{day}", day) for day in range(100)]
+    found = kept(files, Policy(30, max_count=12, keep_monthly=4))
+    assert len(found) == 12
+    assert {"n0", "n30", "n61", "n91"} <= found.keys()
+
+
 FILES = st.lists(
     st.builds(
         stored,
@@ -82,10 +122,22 @@ FILES = st.lists(
 )
 
 
-@settings(max_examples=300)
-@given(FILES, st.integers(1, 400), st.none() | st.integers(1, 20))
-def test_laws_hold_for_any_folder(files: list[StoredFile], days: int, most: int | None) -> None:
-    policy = Policy(days, most)
+POLICIES = st.builds(
+    Policy,
+    st.integers(1, 400),
+    st.none() | st.integers(1, 20),
+    keep_daily=st.integers(0, 40),
+    keep_weekly=st.integers(0, 20),
+    keep_monthly=st.integers(0, 40),
+    zone=st.sampled_from([UTC, ZoneInfo("Asia/Kathmandu"), ZoneInfo("America/St_Johns")]),
+)
+
+
+# RETENTION_HISTORIES=20000 by hand: many more than a run for every change needs.
+@settings(max_examples=int(os.environ.get("RETENTION_HISTORIES", "300")), deadline=None)
+@given(FILES, POLICIES)
+def test_laws_hold_for_any_folder(files: list[StoredFile], policy: Policy) -> None:
+    most = policy.max_count
     decided = plan(files, policy, NOW)
     dropped = {d.name for d in decided.dropped}
     assert sorted(d.name for d in decided.decisions) == sorted(file.name for file in files)

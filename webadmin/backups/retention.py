@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from enum import StrEnum
 
 FLOOR = 7
@@ -20,6 +20,9 @@ class Reason(StrEnum):
     PINNED = "pinned"
     RECENT = "recent"
     SAFETY = "safety"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
     FLOOR = "floor"
     TOO_OLD = "too old"
     TOO_MANY = "too many"
@@ -39,10 +42,18 @@ class StoredFile:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """`max_count` caps the unpinned files of ours; it yields to everything that is protected."""
+    """`max_count` caps the unpinned files of ours; it yields to everything that is protected.
+
+    Beyond `keep_days`, one backup stays for each of the newest `keep_daily` days, `keep_weekly` weeks (from Monday) and
+    `keep_monthly` months of `zone` that have one: the newest verified one, or the newest if none is.
+    """
 
     keep_days: int
     max_count: int | None = None
+    keep_daily: int = 0
+    keep_weekly: int = 0
+    keep_monthly: int = 0
+    zone: tzinfo = UTC
 
     @property
     def floor(self) -> int:
@@ -78,11 +89,12 @@ def plan(files: Sequence[StoredFile], policy: Policy, now: datetime) -> Plan:
     fixed = {file.name: _never_touched(file) for file in files}
     ranked = sorted((file for file in files if file.made_at), key=_age_order, reverse=True)
     floor = {file.name for file in [f for f in ranked if f.is_ours and f.is_verified][: policy.floor]}
+    periods = _kept_for_periods([file for file in ranked if file.is_ours], policy)
     decided = {name: Decision(name, True, reason) for name, reason in fixed.items() if reason}
     for file in ranked:
         if file.name not in decided:
-            decided[file.name] = _by_age(file, policy, now, is_floor=file.name in floor)
-    over = _apply_cap(files, ranked, decided, floor, policy, now)
+            decided[file.name] = _by_age(file, policy, now, periods.get(file.name), is_floor=file.name in floor)
+    over = _apply_cap(files, ranked, decided, floor, periods, policy, now)
     untimed = [file for file in files if file.made_at is None]
     return Plan(tuple(decided[file.name] for file in [*ranked, *untimed]), over)
 
@@ -99,14 +111,49 @@ def _age_order(file: StoredFile) -> tuple[datetime, str]:
     return file.made_at or _NEVER, file.name
 
 
-def _by_age(file: StoredFile, policy: Policy, now: datetime, *, is_floor: bool) -> Decision:
+def _kept_for_periods(ranked: Sequence[StoredFile], policy: Policy) -> dict[str, Reason]:
+    """The files that stand for a day, week or month; `ranked` is newest first."""
+    kept: dict[str, Reason] = {}
+    for reason, (count, period_of) in _periods(policy).items():
+        chosen: dict[date, StoredFile] = {}
+        for file in ranked:
+            period = period_of(_day(file.made_at or _NEVER, policy.zone))
+            if period not in chosen and len(chosen) == count:
+                break
+            known = chosen.setdefault(period, file)
+            if file.is_verified and not known.is_verified:
+                chosen[period] = file
+        for file in chosen.values():
+            kept.setdefault(file.name, reason)
+    return kept
+
+
+def _day(instant: datetime, zone: tzinfo) -> date:
+    try:
+        return instant.astimezone(zone).date()
+    except OverflowError:  # The first and last days of the calendar have no other in some zones.
+        return instant.date()
+
+
+def _periods(policy: Policy) -> dict[Reason, tuple[int, Callable[[date], date]]]:
+    """For each kind of period how many are kept, and the first day of the one that a day is in."""
+    return {
+        Reason.DAILY: (policy.keep_daily, lambda day: day),
+        Reason.WEEKLY: (policy.keep_weekly, lambda day: date.fromordinal(max(1, day.toordinal() - day.weekday()))),
+        Reason.MONTHLY: (policy.keep_monthly, lambda day: day.replace(day=1)),
+    }
+
+
+def _by_age(file: StoredFile, policy: Policy, now: datetime, period: Reason | None, *, is_floor: bool) -> Decision:
     made_at = file.made_at or _NEVER
     days = max(policy.keep_days, SAFETY_DAYS) if file.is_safety else policy.keep_days
     ends_at = _later(made_at, days)
     if now - made_at <= timedelta(days=policy.keep_days):
-        return Decision(file.name, True, Reason.RECENT, ends_at)
+        return Decision(file.name, True, Reason.RECENT, None if period else ends_at)
     if _is_recent_safety(file, now):
         return Decision(file.name, True, Reason.SAFETY, ends_at)
+    if period:
+        return Decision(file.name, True, period)
     if is_floor:
         return Decision(file.name, True, Reason.FLOOR)
     return Decision(file.name, False, Reason.TOO_OLD, ends_at)
@@ -128,6 +175,7 @@ def _apply_cap(
     ranked: Sequence[StoredFile],
     decided: dict[str, Decision],
     floor: set[str],
+    periods: Mapping[str, Reason],
     policy: Policy,
     now: datetime,
 ) -> int:
@@ -137,11 +185,11 @@ def _apply_cap(
     counted = [file for file in files if file.is_ours and not file.is_pinned and decided[file.name].is_kept]
     over = len(counted) - policy.max_count
     names = {file.name for file in counted}
-    for file in reversed(ranked):
+    # Those that stand for a day, week or month go last: they are the oldest, and kept on purpose.
+    oldest_first = [file for file in reversed(ranked) if file.name in names]
+    for file in sorted(oldest_first, key=lambda file: file.name in periods):
         if over <= 0:
             return 0
-        if file.name not in names:
-            continue
         old = decided[file.name]
         if _is_recent_safety(file, now):
             decided[file.name] = Decision(file.name, True, Reason.SAFETY, _later(file.made_at or now, SAFETY_DAYS))
