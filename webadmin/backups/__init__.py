@@ -42,7 +42,7 @@ from webadmin.backups.restore import (
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
 from webadmin.backups.verification import NotProved, Proof, prove
-from webadmin.backups.writer import Export, create, create_locked, export, measure_export, measure_export
+from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
 __all__ = [
     "BIN_DAYS",
@@ -95,7 +95,6 @@ __all__ = [
     "list_backups",
     "list_bin",
     "make_plan",
-    "measure_export",
     "measure_export",
     "next_runs",
     "open_backup",
