@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 
-from webadmin.api import backups, jobs, openapi
+from webadmin.api import assistants, backups, jobs, openapi
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
+assistants.register(blueprint)
 backups.register(blueprint)
 jobs.register(blueprint)
 openapi.register(blueprint)
+
+
+@blueprint.after_request
+def say_methods(response: Response) -> Response:
+    """OPTIONS has nothing to say but its header `Allow`."""
+    if request.method == "OPTIONS" and response.status_code == 200:
+        response.status_code = 204
+        response.headers.pop("Content-Type", None)
+    return response

@@ -36,7 +36,20 @@ from webadmin.catalogue.records import (
 )
 from webadmin.catalogue.review import MOVES
 from webadmin.catalogue.rows import create_tables, insert_records, iter_records
-from webadmin.catalogue.search import Page, Query, Sort, Summary, authors, counts, find, longest_waiting, tags
+from webadmin.catalogue.search import (
+    Page,
+    Query,
+    RecordPage,
+    Sort,
+    Summary,
+    authors,
+    counts,
+    find,
+    list_records,
+    longest_waiting,
+    tags,
+)
+from webadmin.catalogue.sent import Move, Sent, json_names, read_sent
 from webadmin.catalogue.trash import (
     KEPT_FOR,
     PutBack,
@@ -57,13 +70,16 @@ __all__ = [
     "STATUSES",
     "Change",
     "Limits",
+    "Move",
     "Oddity",
     "Page",
     "PutBack",
     "Query",
     "RecentChange",
     "Record",
+    "RecordPage",
     "RevisionEntry",
+    "Sent",
     "Sort",
     "Summary",
     "TrashEntry",
@@ -94,6 +110,8 @@ __all__ = [
     "get_trash",
     "insert_records",
     "iter_records",
+    "json_names",
+    "list_records",
     "list_revisions",
     "list_trash",
     "longest_waiting",
@@ -103,6 +121,7 @@ __all__ = [
     "next_version",
     "purge_trash",
     "put_back",
+    "read_sent",
     "recent",
     "remove",
     "set_status",

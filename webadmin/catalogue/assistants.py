@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from webadmin import clock
 from webadmin.accounts import Actor
 from webadmin.catalogue import changes, limits, review, rows
 from webadmin.catalogue.models import Revision
-from webadmin.catalogue.records import Record, next_version
+from webadmin.catalogue.records import Record, is_same, next_version
 from webadmin.catalogue.writing import Change, write_records
 from webadmin.errors import N_, Conflict, NotFound, StaleVersion
 
@@ -102,17 +103,19 @@ def update(
     session: Session,
     actor: Actor,
     assistant_id: str,
-    changed: Mapping[str, Any],
+    changed: Mapping[str, Any] | Callable[[Record], Mapping[str, Any]],
     *,
     version: int,
     source: str = "edit",
 ) -> Record:
     """Change fields of `EDITABLE` (or `extra`) and return the record as stored; equal values change nothing.
 
+    `changed` may be a function that makes the fields of the current record, once its version is known to be right.
     Raises NotFound, StaleVersion when `version` is not the current one, Invalid for limits that a changed field breaks.
     """
     current = _current(session, assistant_id, version)
-    real = {name: value for name, value in changed.items() if getattr(current, name) != value}
+    wanted = changed(current) if callable(changed) else changed
+    real = {name: value for name, value in wanted.items() if not is_same(getattr(current, name), value)}
     if not real:
         return current
     limits.check_changed(real)
@@ -126,19 +129,21 @@ def set_status(
     status: str,
     *,
     version: int,
-    note: str | None = None,
+    note: str | UnsetType | None = UNSET,
     source: str = "edit",
 ) -> Record:
     """Move to another status by the table of contract 5; the same status again changes the note only.
+
+    `note` replaces the review note, None clears it.
 
     Raises NotFound, StaleVersion, Invalid for a move that does not exist or a note over the limit.
     """
     current = _current(session, assistant_id, version)
     review.check_move(current, status)
-    if note is not None:
-        limits.check_changed({"review_note": note})
-    fields = review.moved(current, status, at=clock.now_text(), note=note if note is not None else current.review_note)
+    note = current.review_note if note is UNSET else note
+    fields = review.moved(current, status, at=clock.now_text(), note=note)
     real = {name: value for name, value in fields.items() if getattr(current, name) != value}
+    limits.check_changed(real)
     return _save(session, actor, current, real, source) if real else current
 
 

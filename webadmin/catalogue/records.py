@@ -152,20 +152,24 @@ def equal(a: Record, b: Record) -> bool:
 
 def changed_fields(a: Record, b: Record) -> list[str]:
     """The names of the fields that differ, `version` aside: Python names, and kept keys as they are called."""
-    changed = [
-        name
-        for name in JSON_NAMES
-        if name != "version" and not _same(_filled(getattr(a, name)), _filled(getattr(b, name)))
+    changed = [name for name in JSON_NAMES if name != "version" and not is_same(getattr(a, name), getattr(b, name))]
+    changed += [
+        key for key in sorted(a.extra.keys() | b.extra.keys()) if not is_same_raw(a.extra.get(key), b.extra.get(key))
     ]
-    for key in sorted(a.extra.keys() | b.extra.keys()):
-        mine, theirs = a.extra.get(key), b.extra.get(key)
-        if mine != theirs and not _same(_value(mine), _value(theirs)):
-            changed.append(key)
     return changed
 
 
+def is_same(a: Any, b: Any) -> bool:
+    """Whether two values of a field are equal by contract 4: null and an empty list are one."""
+    return _same(_filled(a), _filled(b))
+
+
+def is_same_raw(a: bytes | None, b: bytes | None) -> bool:
+    """The same of two raw JSON texts; None stands for a key that is absent."""
+    return a == b or _same(_value(a), _value(b))
+
+
 def _filled(value: Any) -> Any:
-    """Null, absent and an empty list are one."""
     return None if value == [] else value
 
 
@@ -292,7 +296,7 @@ def _fill(
         value = values.pop(key, None)
         if value is None:
             continue
-        reason = _assign(record, name, value)
+        reason = assign(record, name, value)
         if reason is None:
             continue
         if found.is_trusted and name in LATER:
@@ -308,7 +312,7 @@ def _fill(
     return record
 
 
-def _assign(record: Record, name: str, value: Any) -> tuple[str] | None:
+def assign(record: Record, name: str, value: Any) -> tuple[str] | None:
     """Set a field when the value has its type; else return why not."""
     if name in ("version", "usage_count"):
         if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:

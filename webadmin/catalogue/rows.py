@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, column, insert, select, table, text
+from sqlalchemy import ColumnElement, Connection, column, insert, literal_column, select, table, text
 from sqlalchemy.sql import Select, TableClause
 
 from webadmin import db
+from webadmin.catalogue.models import Assistant
 from webadmin.catalogue.records import Record, tags_of
 from webadmin.errors import N_, Message, Problem
 
@@ -30,6 +32,7 @@ LATER = {"category": "category", "usage_count": "usageCount", "rating": "rating"
 _INTEGERS = frozenset({"is_public", "version", "usage_count"})
 _OPTIONAL = frozenset({"tags", "updated_at", "reviewed_at", "published_at", "review_note", *LATER})
 _BATCH = 500
+_QUOTE = '"'
 
 Warn = Callable[[Problem], None]
 
@@ -82,14 +85,18 @@ def create_tables(connection: Connection) -> None:
         connection.exec_driver_sql(statement)
 
 
+@lru_cache(maxsize=16)
 def query(of: Shape) -> Select[Any]:
-    """A select of whole rows, kept keys last, that `from_row` understands."""
-    assistants = of.table()
+    """A select of whole rows of `Assistant`'s table, kept keys last, that `from_row` understands."""
+    # Columns beyond those of the model are known by name alone.
+    columns: list[ColumnElement[Any]] = [
+        literal_column(f'assistants."{name.replace(_QUOTE, _QUOTE * 2)}"') for name in of.names
+    ]
     if not of.has_extra:
-        return select(*assistants.c, text("NULL"))
+        return select(*columns, text("NULL")).select_from(Assistant)
     extra = table("aa_extra", column("assistant_id"), column("keys"))
-    return select(*assistants.c, extra.c["keys"]).select_from(
-        assistants.outerjoin(extra, extra.c.assistant_id == assistants.c.id)
+    return (
+        select(*columns, extra.c["keys"]).select_from(Assistant).outerjoin(extra, extra.c.assistant_id == Assistant.id)
     )
 
 

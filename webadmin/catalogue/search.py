@@ -5,20 +5,20 @@ Search is a substring scan with ASCII case folded, as contract 5 asks of the API
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, case, func, literal, select, text
+from sqlalchemy import ColumnElement, LargeBinary, Text, case, cast, func, literal, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.sql import Select
 
+from webadmin.catalogue import cursors, rows
+from webadmin.catalogue.cursors import Cursor, Stored
 from webadmin.catalogue.models import Assistant
-from webadmin.errors import N_, Invalid, Message, Problem
+from webadmin.catalogue.records import Record
 
 _SNIPPET_BEFORE, _SNIPPET_LENGTH = 40, 160
 
@@ -99,40 +99,79 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class _Cursor:
-    """Where a page begins: after (or, backwards, before) the row with this key and id; `first` is its row number."""
+class RecordPage:
+    """One page of whole records: `first` is the row number of the first, `total` how many match in all."""
 
-    sort: Sort
-    key: str
-    id: str
-    is_backward: bool = False
-    first: int = field(default=1)
+    records: list[Record]
+    first: int
+    total: int
+    next: str | None
 
 
 def find(session: Session, query: Query) -> Page:
     """One page of the assistants that match, in the query's order. Raises Invalid for a cursor that is not ours."""
-    cursor = _read_cursor(query)
+    cursor = cursors.read(query.cursor, _scope(query)) if query.cursor else None
     is_backward = cursor is not None and cursor.is_backward
-    rows = _seek(session, query, cursor, query.page_size + 1)
-    has_more = len(rows) > query.page_size
-    rows = rows[: query.page_size]
+    found = _seek(session, _columns(query), query, cursor, query.page_size + 1)
+    has_more = len(found) > query.page_size
+    found = found[: query.page_size]
     if is_backward:
-        rows.reverse()
+        found.reverse()
     first = max(1, cursor.first) if cursor else 1
     has_before = has_more if is_backward else cursor is not None
     has_after = is_backward or has_more
     return Page(
-        items=[_summary(row) for row in rows],
+        items=[_summary(row) for row in found],
         first=first,
-        next=_cursor_at(query, rows[-1], first + len(rows), is_backward=False) if rows and has_after else None,
-        previous=_cursor_at(query, rows[0], first - query.page_size, is_backward=True) if rows and has_before else None,
+        next=_cursor_at(query, found[-1], first + len(found)) if found and has_after else None,
+        previous=(
+            _cursor_at(query, found[0], first - query.page_size, is_backward=True) if found and has_before else None
+        ),
     )
+
+
+def list_records(session: Session, query: Query, *, page: int = 1) -> RecordPage:
+    """One page of whole records in the query's order; total and rows are of one state of the catalogue.
+
+    With a cursor in the query, `page` is not looked at. Raises Invalid for a cursor that is not ours.
+    """
+    first, before = 1 + (page - 1) * query.page_size, None
+    if query.cursor:
+        before = cursors.read(query.cursor, _scope(query))
+        first = before.first
+    total = _count(session, query)
+    if not query.cursor and 1 < first <= total:
+        before = _row_before(session, query, first)
+    if first > total and not query.cursor:
+        return RecordPage([], first, total, None)
+    connection = session.connection()
+    of = rows.shape(connection)
+    found = _seek(session, rows.query(of), query, before, query.page_size + 1)
+    has_more = len(found) > query.page_size
+    found = found[: query.page_size]
+    return RecordPage(
+        records=[rows.from_row(row[:-_PLACES], of) for row in found],
+        first=first,
+        total=total,
+        next=_cursor_at(query, found[-1], first + len(found)) if has_more else None,
+    )
+
+
+def _count(session: Session, query: Query) -> int:
+    return session.connection().execute(select(func.count()).where(*_conditions(query))).scalar_one()
+
+
+def _row_before(session: Session, query: Query, first: int) -> Cursor:
+    """Where the row before row number `first` stands. Skips in an index what a page of whole rows would read."""
+    order = _ORDERS[query.sort]
+    base = select(*_place(order)).where(*_conditions(query)).order_by(*_order_by(order, is_backward=False))
+    return _cursor(session.connection().execute(base.limit(1).offset(first - 2)).one(), first)
 
 
 def longest_waiting(session: Session, *, most: int = 4) -> list[Summary]:
     """The pending assistants that have not been touched for longest, the oldest first."""
     query, order = Query(status="pending"), _ORDERS[Sort.EDITED]
-    found = _columns(query, order).where(*_conditions(query)).order_by(order.key.asc(), Assistant.id.asc()).limit(most)
+    found = _columns(query).where(*_conditions(query)).order_by(order.key.asc(), Assistant.id.asc()).limit(most)
     return [_summary(row) for row in session.execute(found)]
 
 
@@ -195,33 +234,61 @@ def _has_tag(tag: str) -> ColumnElement[bool]:
     return case((func.json_valid(Assistant.tags) == 1, holds), else_=False) == 1
 
 
-def _seek(session: Session, query: Query, cursor: _Cursor | None, most: int) -> list[Any]:
-    """Read on from the cursor with two seeks: equal keys beyond the id, then keys beyond the key.
-
-    A row value on an expression scans and an OR walks all equal keys; both seeks below run on one index.
-    """
+def _seek(session: Session, base: Select[Any], query: Query, cursor: Cursor | None, most: int) -> list[Any]:
+    """At most `most` rows after the cursor, each the columns of `base` and then its place, in two seeks of an index."""
     order = _ORDERS[query.sort]
     is_backward = cursor is not None and cursor.is_backward
     key_down, id_down = order.is_descending != is_backward, order.is_id_descending != is_backward
-    base = _columns(query, order).where(*_conditions(query))
-    by_id = Assistant.id.desc() if id_down else Assistant.id.asc()
-    by_key = order.key.desc() if key_down else order.key.asc()
+    base = base.add_columns(*_place(order)).where(*_conditions(query))
+    by_key, by_id = _order_by(order, is_backward=is_backward)
+    connection = session.connection()
     if cursor is None:
-        return list(session.execute(base.order_by(by_key, by_id).limit(most)))
-    beyond_id = Assistant.id < cursor.id if id_down else Assistant.id > cursor.id
-    rows = list(session.execute(base.where(order.key == cursor.key, beyond_id).order_by(by_id).limit(most)))
-    if len(rows) < most:
-        beyond_key = order.key < cursor.key if key_down else order.key > cursor.key
-        rest = base.where(beyond_key).order_by(by_key, by_id).limit(most - len(rows))
-        rows += session.execute(rest)
-    return rows
+        return list(connection.execute(base.order_by(by_key, by_id).limit(most)))
+    key, id_ = _bound(cursor.key), _bound(cursor.id)
+    beyond_id = Assistant.id < id_ if id_down else Assistant.id > id_
+    found = list(connection.execute(base.where(order.key == key, beyond_id).order_by(by_id).limit(most)))
+    if len(found) < most:
+        beyond_key = order.key < key if key_down else order.key > key
+        found += connection.execute(base.where(beyond_key).order_by(by_key, by_id).limit(most - len(found)))
+    return found
 
 
-def _columns(query: Query, order: _Order) -> Select[Any]:
+def _order_by(order: _Order, *, is_backward: bool) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
+    key_down, id_down = order.is_descending != is_backward, order.is_id_descending != is_backward
+    return (
+        order.key.desc() if key_down else order.key.asc(),
+        Assistant.id.desc() if id_down else Assistant.id.asc(),
+    )
+
+
+def _place(order: _Order) -> tuple[ColumnElement[Any], ...]:
+    """Where a row stands in the order: key and id, each as the driver gives it and as it is stored."""
+    return (
+        order.key.label("place_key"),
+        cast(order.key, LargeBinary).label("place_key_bytes"),
+        Assistant.id.label("place_id"),
+        cast(Assistant.id, LargeBinary).label("place_id_bytes"),
+    )
+
+
+_PLACES = 4
+
+
+def _bound(value: Stored) -> ColumnElement[Any]:
+    """The value as a parameter that equals what is stored: other programs store BLOBs, and text that is no UTF-8."""
+    if not value.is_text:
+        return literal(value.raw)
+    try:
+        return literal(value.raw.decode())
+    except UnicodeDecodeError:
+        return cast(literal(value.raw), Text)
+
+
+def _columns(query: Query) -> Select[Any]:
     columns: list[Any] = [
         Assistant.id, Assistant.title, Assistant.desc, Assistant.emoji, Assistant.status, Assistant.tags,
         Assistant.author, Assistant.is_public, Assistant.created_at, Assistant.updated_at, Assistant.published_at,
-        Assistant.version, order.key.label("sort_key"),
+        Assistant.version,
     ]  # fmt: skip
     return select(*columns, (_snippet(query) if query.search else literal(None)).label("snippet"))
 
@@ -263,22 +330,16 @@ def _tag_list(value: Any) -> list[str]:
         return []
 
 
-def _cursor_at(query: Query, row: Any, first: int, *, is_backward: bool) -> str:
-    packed = msgspec.json.encode([query.sort, _text(row.sort_key), row.id, is_backward, first])
-    return base64.urlsafe_b64encode(packed).decode().rstrip("=")
+def _cursor_at(query: Query, row: Any, first: int, *, is_backward: bool = False) -> str:
+    return cursors.write(_cursor(row, first, is_backward=is_backward), _scope(query))
 
 
-def _read_cursor(query: Query) -> _Cursor | None:
-    if not query.cursor:
-        return None
-    try:
-        packed = base64.b64decode(query.cursor + "=" * (-len(query.cursor) % 4), altchars=b"-_", validate=True)
-        cursor = _Cursor(*msgspec.json.decode(packed, type=tuple[Sort, str, str, bool, int]))
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
-        cursor = None
-    if cursor is None or cursor.sort != query.sort:
-        raise Invalid(
-            N_("This cursor does not belong to this list."),
-            problems=[Problem(Message(N_("Start again without a cursor.")), field="cursor")],
-        )
-    return cursor
+def _cursor(row: Any, first: int, *, is_backward: bool = False) -> Cursor:
+    key = Stored(row.place_key_bytes, is_text=not isinstance(row.place_key, bytes))
+    id_ = Stored(row.place_id_bytes, is_text=not isinstance(row.place_id, bytes))
+    return Cursor(key, id_, is_backward=is_backward, first=first)
+
+
+def _scope(query: Query) -> tuple[Any, ...]:
+    """What a cursor belongs to: everything but where a page begins and how long it is."""
+    return (query.sort, query.search, query.search_in, query.status, query.author, query.tags, query.is_public)

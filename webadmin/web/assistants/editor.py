@@ -165,7 +165,12 @@ def _save(session: Session, assistant_id: str, typed: Typed, version: int) -> Re
         raise Invalid(N_("A rejection needs a note."), problems=[Problem(said, field="review_note")])
     if move != record.status or note is not None:
         record = catalogue.set_status(
-            session, current_actor(), assistant_id, move, version=record.version or 0, note=note
+            session,
+            current_actor(),
+            assistant_id,
+            move,
+            version=record.version or 0,
+            note=record.review_note if note is None else note,
         )
     return record
 

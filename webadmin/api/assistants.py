@@ -1,0 +1,166 @@
+"""The catalogue over HTTP: list, read, create, update, delete, move to another status (contract 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from flask import Blueprint, Response, request, url_for
+from werkzeug.routing import PathConverter
+
+from webadmin import catalogue
+from webadmin.api import answers, bodies, conditional
+from webadmin.api.parameters import InvalidParameter, one_of, or_none, read_query, text, whole_number
+from webadmin.catalogue import STATUSES, Query, Record, Sort
+from webadmin.db import db, transaction, translated_errors
+from webadmin.errors import N_, Message, NotFound, Problem
+from webadmin.security import current_actor
+
+MOST_ROWS = 100_000
+_PAGE_SIZE = 20
+_PARAMETERS = {
+    "page": whole_number(1),
+    "pageSize": whole_number(1, 100),
+    "status": or_none(one_of(STATUSES)),
+    "author": text,
+    "search": text,
+    "cursor": text,
+}
+
+
+class KeyConverter(PathConverter):
+    """An id in an address, slashes and all, unless it could be another address: such an id has its `~` form."""
+
+    regex = r"(?!backup/)[^/].*?(?<!/status)"
+
+    def to_python(self, value: str) -> str:
+        """The id."""
+        return catalogue.decode_id(value)
+
+    def to_url(self, value: str) -> str:
+        """The part of the address."""
+        return catalogue.encode_id(value)
+
+
+def register(blueprint: Blueprint) -> None:
+    """Put the calls under `/api`."""
+    blueprint.record(lambda state: state.app.url_map.converters.update(assistant=KeyConverter))
+    for rule, view, method in (
+        ("/assistants", list_assistants, "GET"),
+        ("/assistants", create, "POST"),
+        ("/assistants/<assistant:id>", read, "GET"),
+        ("/assistants/<assistant:id>", update, "PUT"),
+        ("/assistants/<assistant:id>", delete, "DELETE"),
+        ("/assistants/<assistant:id>/status", set_status, "PATCH"),
+    ):
+        blueprint.add_url_rule(rule, view_func=view, methods=[method])
+
+
+def list_assistants() -> Response:
+    """One page of the catalogue, the newest first, with the number of all that match."""
+    sent = read_query(_PARAMETERS)
+    page, page_size = _page(sent)
+    query = Query(
+        search=sent.get("search") or "",
+        search_in=("title", "desc"),
+        status=sent.get("status"),
+        author=sent.get("author"),
+        sort=Sort.CREATED,
+        cursor=sent.get("cursor"),
+        page_size=page_size,
+    )
+    with translated_errors():
+        found = catalogue.list_records(db.session(), query, page=page)
+    rows = b",".join(map(catalogue.encode, found.records))
+    tail = {
+        "total": found.total,
+        "page": (found.first - 1) // page_size + 1,
+        "pageSize": page_size,
+        "nextCursor": found.next,
+    }
+    return conditional.answer(_envelope(b'{"data":[' + rows + b"]," + msgspec.json.encode(tail)[1:]))
+
+
+def read(id: str) -> Response:
+    """One assistant."""
+    _check_call(id)
+    with translated_errors():
+        record = catalogue.get(db.session(), id)
+    return conditional.answer(_body(record))
+
+
+def create() -> Response:
+    """A new draft."""
+    read_query({})
+    wanted, fields = catalogue.read_sent(bodies.receive()).for_new()
+    with catalogue.json_names(), transaction() as session:
+        record = catalogue.create(session, current_actor(), fields, assistant_id=wanted)
+    response = _answer(record, 201)
+    response.headers["Location"] = url_for("api.read", id=record.id)
+    return response
+
+
+def update(id: str) -> Response:
+    """Change the fields that were sent, by the version that they are based on."""
+    _check_call(id)
+    sent = catalogue.read_sent(bodies.receive())
+    version = sent.version
+    with catalogue.json_names(), transaction() as session:
+        conditional.check_match(lambda: _body(catalogue.get(session, id)))
+        record = catalogue.update(session, current_actor(), id, sent.changes, version=version)
+    return _answer(record)
+
+
+def set_status(id: str) -> Response:
+    """Move to another status, or change the review note."""
+    _check_call(id)
+    move = catalogue.read_sent(bodies.receive()).move()
+    with catalogue.json_names(), transaction() as session:
+        conditional.check_match(lambda: _body(catalogue.get(session, id)))
+        record = catalogue.set_status(session, current_actor(), id, move.status, version=move.version, note=move.note)
+    return _answer(record)
+
+
+def delete(id: str) -> Response:
+    """Move to the trash."""
+    _check_call(id)
+    with transaction() as session:
+        conditional.check_match(lambda: _body(catalogue.get(session, id)))
+        catalogue.remove(session, current_actor(), id)
+    return answers.success({"id": id})
+
+
+def _page(sent: dict[str, Any]) -> tuple[int, int]:
+    """The page and its size. Raises InvalidParameter for a page beyond reach, or beside a cursor."""
+    page, page_size = sent.get("page"), sent.get("pageSize", _PAGE_SIZE)
+    problem = None
+    if sent.get("cursor") and page is not None:
+        problem = Problem(Message(N_("Send either page or cursor.")), field="cursor")
+    elif (page or 1) * page_size > MOST_ROWS:
+        template = N_("Pages reach %(limit)d rows; go on with cursor, which takes the nextCursor of the last answer.")
+        problem = Problem(Message(template, {"limit": MOST_ROWS}), field="page")
+    if problem:
+        raise InvalidParameter([problem])
+    return page or 1, page_size
+
+
+def _check_call(id: str) -> None:
+    """Raise InvalidParameter for any parameter, NotFound for an address whose replaced bytes would name another id."""
+    read_query({})
+    if "\ufffd" in id:
+        try:
+            request.environ["PATH_INFO"].encode("latin-1").decode()
+        except UnicodeDecodeError:
+            raise NotFound(N_("There is no assistant “%(id)s”."), id=id) from None
+
+
+def _answer(record: Record, status: int = 200) -> Response:
+    return Response(_body(record), status, mimetype="application/json")
+
+
+def _body(record: Record) -> bytes:
+    return _envelope(catalogue.encode(record))
+
+
+def _envelope(data: bytes) -> bytes:
+    return b'{"success":true,"data":' + data + b"}"
