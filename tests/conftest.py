@@ -9,10 +9,14 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.contract import CheckedClient
 from tests.people import add_person, close, sign_in
 from webadmin import config
 from webadmin.app import create_app
 from webadmin.config import Config
+
+# Whatever a test does under /api is held against the OpenAPI document.
+Flask.test_client_class = CheckedClient
 
 
 @pytest.fixture

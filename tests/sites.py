@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.contract import check_httpx
 from webadmin.config import PROJECT
 
 FLASK = Path(sys.executable).with_name("flask")
@@ -110,7 +111,8 @@ class Site:
 
     def client(self, server: Server, token: str | None = None) -> httpx.Client:
         headers = {"Authorization": f"Bearer {token or self.token()}"}
-        return httpx.Client(base_url=server.url, headers=headers, timeout=100)
+        hooks = {"response": [check_httpx]}
+        return httpx.Client(base_url=server.url, headers=headers, timeout=100, event_hooks=hooks)
 
     def close(self) -> None:
         for log in (self.folder / "logs").glob("*.log"):

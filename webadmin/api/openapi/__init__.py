@@ -6,6 +6,7 @@ import msgspec
 from flask import Blueprint, Response, request
 
 from webadmin.api.openapi.document import build
+from webadmin.api.parameters import read_query
 
 __all__ = ["build", "register"]
 
@@ -17,7 +18,8 @@ def register(blueprint: Blueprint) -> None:
 
 
 def get_document() -> Response:
-    """The document, with an ETag: 304 where the caller has it already."""
+    """The document, with an ETag: 304 where the caller has it already. Raises InvalidParameter."""
+    read_query({})
     response = Response(msgspec.json.encode(build()), mimetype="application/json")
     response.add_etag()
     response.make_conditional(request)

@@ -39,7 +39,7 @@ def _list() -> dict[str, Any]:
                 "One page.",
                 schema("AssistantList"),
                 examples(page=("The first page of two", shown.LIST)),
-                headers=("ETag",),
+                headers=("ETag", "Cache-Control", "Vary"),
             ),
             **_NOT_CHANGED,
         },
@@ -58,7 +58,7 @@ def _list() -> dict[str, Any]:
             query(
                 "cursor",
                 "`nextCursor` of the page before, under the same filters. Not together with `page`.",
-                {"type": "string", "pattern": "^[A-Za-z0-9_.~-]*$"},
+                {"type": "string"},
             ),
             parameter("If-None-Match"),
         ],
@@ -80,7 +80,7 @@ def _get() -> dict[str, Any]:
                 "The record.",
                 schema("Assistant"),
                 examples(published=("A published assistant", shown.REVIEWER)),
-                headers=("ETag",),
+                headers=("ETag", "Cache-Control", "Vary"),
             ),
             **_NOT_CHANGED,
         },
@@ -100,7 +100,7 @@ def _create() -> dict[str, Any]:
                 "The record as it is stored.",
                 schema("Assistant"),
                 examples(draft=("A new draft", shown.DRAFT)),
-                headers=("Location", "ETag"),
+                headers=("Location",),
                 links=_links(),
             )
         },
@@ -146,7 +146,6 @@ def _update() -> dict[str, Any]:
                 "The record as it is stored.",
                 schema("Assistant"),
                 examples(changed=("After the change", shown.CHANGED)),
-                headers=("ETag",),
             )
         },
         errors=_CHANGES,
@@ -183,7 +182,6 @@ def _set_status() -> dict[str, Any]:
                 "The record as it is stored.",
                 schema("Assistant"),
                 examples(submitted=("Submitted for review", shown.SUBMITTED)),
-                headers=("ETag",),
             )
         },
         errors=_CHANGES,

@@ -10,7 +10,6 @@ from webadmin.api.openapi.parts import (
     answer,
     body,
     examples,
-    header,
     json_body,
     operation,
     parameter,
@@ -107,11 +106,10 @@ def _import() -> dict[str, Any]:
         errors=("400", "401", "403", "409", "413", "415", "429", "500", "503"),
         parameters=[
             *(query(name, of["description"], of) for name, of in _OPTIONS.items()),
-            parameter("Content-Encoding"),
             parameter("Prefer"),
         ],
         request_body=body(
-            "The document, as a file of a form or as the body.",
+            "The document, as a file of a form or as the body; as JSON it may be packed (`Content-Encoding: gzip`).",
             {
                 JSON: {
                     "schema": schema("ReadDocument"),
@@ -123,22 +121,20 @@ def _import() -> dict[str, Any]:
                         dryRun=("Only tell what would change", {"file": shown.DOCUMENT_TEXT, "dryRun": "true"})
                     ),
                 },
-                "application/gzip": {"schema": {"description": "The document, packed."}},
+                "application/gzip": {"schema": {"description": "The document, packed: bytes that are no JSON."}},
             },
         ),
     )
 
 
 def _accepted() -> dict[str, Any]:
-    made = answer(
+    return answer(
         "With `Prefer: respond-async`: the task goes on. Ask at `Location` how it is.",
         schema("Job"),
         examples(running=("Under way", shown.JOB)),
         headers=("Location", "Preference-Applied"),
         links={"follow": {"operationId": "getJob", "parameters": {"id": "$response.body#/data/id"}}},
     )
-    made["headers"]["Location"] = header("Location")
-    return made
 
 
 def _list() -> dict[str, Any]:

@@ -25,6 +25,8 @@ Every answer but the export is an envelope: `{"success": true, "data": …}`, or
 `HEAD` answers wherever `GET` does, `OPTIONS` with the methods in `Allow`; another method is 405. An unknown
 parameter, or one that is sent twice, is 400 `INVALID_PARAMETER`.
 
+A JSON body may be packed (`Content-Encoding: gzip`). It is UTF-8, has at most 16 MiB, and no key twice.
+
 In addresses, any id outside `[A-Za-z0-9_-]+`, and the words `new` and `backup`, is written as `~` and the base64url of
 its UTF-8 bytes.
 """
@@ -139,9 +141,6 @@ def _parameters() -> dict[str, Any]:
         "jobId": in_path("The id of the task.", examples.JOB["id"]),
         "If-Match": header("If-Match", "Act only if an ETag of this list is current, or `*`.", '"3f2a91"'),
         "If-None-Match": header("If-None-Match", "Answer 304 if an ETag of this list is current.", '"3f2a91"'),
-        "Content-Encoding": header(
-            "Content-Encoding", "How the body is packed.", "gzip", enum=["identity", "gzip", "x-gzip"]
-        ),
         "Prefer": header(
             "Prefer",
             "`respond-async` answers 202 with the task at once; with `wait=N`, after at most N seconds (RFC 7240).",
@@ -168,6 +167,8 @@ def _headers() -> dict[str, Any]:
         "Location": text("The address of what was made.", "/api/assistants/V1StGXR8_Z5jdHi6B-myT"),
         "Allow": text("The methods that the address takes.", "GET, HEAD, OPTIONS", is_required=True),
         "WWW-Authenticate": text("How to sign in.", "Bearer"),
+        "Cache-Control": text("`no-store`; a minute for anonymous readers.", "no-store"),
+        "Vary": text("With anonymous reading: what the answer depends on.", "Authorization, Cookie"),
         "Preference-Applied": text("The preference that was followed.", "respond-async"),
         "Content-Disposition": text("The name of the download.", f"attachment; filename={examples.BACKUP_NAME}"),
     }

@@ -186,10 +186,7 @@ def _new_assistant(of: Limits) -> dict[str, Any]:
         "required": ["title", "desc", "emoji", "prompt"],
         "properties": {
             **_fields(of),
-            "isPublic": {
-                "type": ["boolean", "null"],
-                "description": "Whether anybody may see it once it is published.",
-            },
+            "isPublic": _nullable("Whether anybody may see it once it is published.", "boolean"),
             "author": _or_null(_text("Who wrote it; the caller's name if it is not sent.", of.author)),
             "id": _or_null(_text("The id to be used; one of 21 random characters is made if none is sent.", of.id)),
             **_server_set("status", "version", *_SERVER_TIMES, "reviewNote"),
@@ -405,8 +402,8 @@ def _new_backup() -> dict[str, Any]:
             "note": _nullable(
                 f"A note for people. At most {MOST_NOTE:,} characters, blanks at both ends not counted.",
                 pattern=WITHOUT_NUL,
-                **{"x-max-characters": MOST_NOTE},
             )
+            | {"x-max-characters": MOST_NOTE}
         },
         "additionalProperties": False,
         "examples": [{"note": "Before the new prompts"}],
