@@ -14,6 +14,7 @@ from webadmin.db import db, engine_options, prepare, transaction
 from webadmin.errors import Unavailable
 from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
+from webadmin.saved_settings import Follower
 from webadmin.web import prefs
 
 LANGUAGES = ("en", "zh")
@@ -36,7 +37,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     """
     values = values or Config.load()
     app = Flask(__name__, template_folder="../templates", static_folder="../static", static_url_path="/static")
-    app.extensions["config"] = values
+    app.extensions["settings"] = Follower(values)
     app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = values.max_upload_size
     app.config["MAX_FORM_MEMORY_SIZE"] = _FORM_MEMORY_BYTES
@@ -46,6 +47,8 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     with app.app_context():
         _open_database(app, values, must_open=must_open)
         _log_requests(app)
+        app.extensions["settings"].refresh(at_once=True)
+        app.before_request(app.extensions["settings"].refresh)
         _let_in(app)
         _speak_languages(app, values)
         web.init_app(app)
@@ -59,7 +62,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
 
 def _install_providers() -> None:
     """The domain asks for settings, runtime database and contexts by these, and gets those of the current app."""
-    config.use(lambda: cast("Config", current_app.extensions["config"]))
+    config.use(lambda: cast("Follower", current_app.extensions["settings"]).current)
     runtime.use(lambda: cast("Runtime", current_app.extensions["runtime"]))
     jobs.use(lambda: current_app._get_current_object().app_context)  # type: ignore[attr-defined]  # noqa: SLF001
 

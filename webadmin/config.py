@@ -1,14 +1,15 @@
 """Every setting of the program, in one table.
 
 From `SETTINGS` come `Config`, `.env.local.example` and the table in `docs/configuration.md`. A value is taken from the
-environment, else from `.env.local` in the project folder, else it is the default. Nothing else reads the environment.
+environment, else from `.env.local` in the project folder, else it is the one saved on the settings page (for those that
+may be saved there), else the default. Nothing else reads the environment.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import time
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,26 @@ from zoneinfo import ZoneInfo
 import tzlocal
 from dotenv.parser import parse_stream
 
-from webadmin.parsers import BOOLEAN, ORIGINS, SIZE, TEXT, TIME, ZONE, Parser, number, one_of, secret
+from webadmin.parsers import (
+    BOOLEAN,
+    DAYS,
+    ORIGINS,
+    SIZE,
+    TEXT,
+    TIME,
+    WEEKDAYS,
+    ZONE,
+    Parser,
+    number,
+    one_of,
+    secret,
+)
 
 PROJECT = Path(__file__).resolve().parent.parent
 ENV_FILE = PROJECT / ".env.local"
 
 ENVIRONMENT = "environment"
+SAVED = "settings page"
 DEFAULT = "default"
 
 # No text of a record may be longer than this, whatever the settings say (docs/backup-format.md).
@@ -51,7 +66,8 @@ PATH = Parser("a path; a relative one counts from the project folder", _path)
 class Setting:
     """One setting: its variable, the default as one would write it, how it is read, one line of help.
 
-    A default of None means that there is no value unless one is set; `otherwise` says what happens then.
+    A default of None means that there is no value unless one is set; `otherwise` says what happens then. A savable one
+    may be chosen on the settings page, where neither environment nor file fixes it.
     """
 
     name: str
@@ -60,21 +76,33 @@ class Setting:
     help: str
     otherwise: str = ""
     secret: bool = False
+    is_savable: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
     Setting("DATABASE_PATH", "./data/assistants.db", PATH, "The database file; what belongs to it lies beside it."),
     Setting("DATABASE_BACKUP_DIR", "./data/backups", PATH, "The folder of the backup files."),
-    Setting("BACKUP_RETENTION_DAYS", "30", number(1, 36500), "Days that a backup made here is kept."),
-    Setting("AUTO_BACKUP_ENABLED", "true", BOOLEAN, "Whether the daily backup runs."),
-    Setting("AUTO_BACKUP_TIME", "02:00", TIME, "When the daily backup runs, in the time zone below."),
+    Setting("BACKUP_RETENTION_DAYS", "30", number(1, 36500), "Days that a backup made here is kept.", is_savable=True),
+    Setting("AUTO_BACKUP_ENABLED", "true", BOOLEAN, "Whether the automatic backup runs.", is_savable=True),
+    Setting("AUTO_BACKUP_TIME", "02:00", TIME, "When it runs, in the time zone below.", is_savable=True),
+    Setting("AUTO_BACKUP_DAYS", ",".join(DAYS), WEEKDAYS, "The days of the week on which it runs.", is_savable=True),
     Setting(
         "BACKUP_MAX_COUNT",
         None,
         number(1, 1_000_000),
         "Most unpinned backups made here.",
         "no such limit",
+        is_savable=True,
     ),
+    Setting(
+        "BACKUP_KEEP_DAILY",
+        "0",
+        number(0, 3660),
+        "Newest days of which one backup stays beyond the days above.",
+        is_savable=True,
+    ),
+    Setting("BACKUP_KEEP_WEEKLY", "0", number(0, 520), "The same for weeks.", is_savable=True),
+    Setting("BACKUP_KEEP_MONTHLY", "0", number(0, 1200), "The same for months.", is_savable=True),
     Setting(
         "LOG_LEVEL", "info", one_of("debug", "info", "warn", "warning", "error"), "The least serious event to log."
     ),
@@ -129,7 +157,11 @@ class Config:
     backup_retention_days: int
     auto_backup_enabled: bool
     auto_backup_time: time
+    auto_backup_days: frozenset[int]
     backup_max_count: int | None
+    backup_keep_daily: int
+    backup_keep_weekly: int
+    backup_keep_monthly: int
     log_level: str
     log_dir: Path
     log_max_size: int
@@ -196,8 +228,30 @@ class Config:
         return cls(**values, sources=sources)
 
     def source(self, name: str) -> str:
-        """Where the value of a variable comes from: `environment`, `.env.local` or `default`."""
+        """Where the value of a variable comes from: `environment`, `.env.local`, `settings page` or `default`."""
         return self.sources[name]
+
+    def is_locked(self, name: str) -> bool:
+        """Whether environment or file fix the value, so that the settings page cannot."""
+        return self.sources[name] not in (SAVED, DEFAULT)
+
+    def with_saved(self, saved: Mapping[str, str]) -> Config:
+        """These settings with the values saved on the settings page, by variable, where nothing fixes them.
+
+        Raises ConfigError for one that cannot be used.
+        """
+        values: dict[str, Any] = {}
+        problems: list[str] = []
+        for setting in SETTINGS:
+            if setting.is_savable and setting.name in saved and not self.is_locked(setting.name):
+                try:
+                    values[setting.name.lower()] = _parse(setting, saved[setting.name])
+                except ConfigError as error:
+                    problems += error.problems
+        if problems:
+            raise ConfigError(problems)
+        sources = {**self.sources, **{name.upper(): SAVED for name in values}}
+        return replace(self, **values, sources=sources)
 
 
 def _read_file(path: Path, problems: list[str]) -> dict[str, str]:

@@ -101,9 +101,17 @@ def _origin(text: str) -> str:
     return match[1] if is_default else f"{match[1]}:{int(match[3])}"
 
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    return frozenset(DAYS.index(part.strip().lower()) for part in text.split(","))
+
+
 BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
 SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
 ORIGINS = Parser("origins without a path, such as https://app.example.org, separated by commas, or * alone", _origins)
 TEXT = Parser("any text", str)
 TIME = Parser("a time of day as HH:MM, 00:00 to 23:59", _time)
+WEEKDAYS = Parser(f"one or more of {', '.join(DAYS)}, separated by commas", _weekdays)
 ZONE = Parser("a name of the IANA time zone database, such as Europe/Berlin or UTC", _zone)

@@ -68,7 +68,7 @@ class Scheduler:
         self._back_offs = {"back_up": BackOff(), "take_snapshot": BackOff(), "prove_again": BackOff()}
         self._day_done: date | None = None
         # One thread takes the lock, another releases it.
-        path = app.extensions["config"].database_path.parent / LOCK_FILE
+        path = app.extensions["settings"].current.database_path.parent / LOCK_FILE
         self._lock = FileLock(path, mode=0o600, thread_local=False)
         self._mutex = threading.Lock()
         self._wakeups = APScheduler()
@@ -102,6 +102,7 @@ class Scheduler:
     def _if_leading(self, task: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
             with self._app.app_context(), _told(task.__name__):
+                self._app.extensions["settings"].refresh()
                 if self._leads():
                     task()
 

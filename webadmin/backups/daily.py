@@ -25,7 +25,7 @@ _WAIT_SECONDS = 30
 def current_schedule() -> schedule.Schedule:
     """The schedule of the settings."""
     settings = config.current()
-    return schedule.Schedule(settings.auto_backup_time, settings.timezone)
+    return schedule.Schedule(settings.auto_backup_time, settings.timezone, settings.auto_backup_days)
 
 
 def next_runs(now: datetime, count: int = 1) -> list[schedule.Run]:
@@ -103,7 +103,7 @@ def status(session: Session, now: datetime) -> Status:
         has_last_run_failed=automatic is not None and automatic.state is State.FAILED and not automatic.has_file,
         missed_at=_missed(found, now),
         next_at=runs[0].due_at if runs else None,
-        interval=timedelta(days=1),
+        interval=schedule.longest_interval(current_schedule()),
         backup_bytes=files[0].size_bytes or 0 if files else 0,
         running=folder_of.holder(current_folder()),
     )

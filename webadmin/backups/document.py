@@ -129,6 +129,8 @@ def _start(file: BinaryIO, size: int) -> int:
         raise _refused(N_("This is an SQLite database, not a backup document."))
     if not first.strip(b"\0"):
         raise _refused(N_("The file begins with zero bytes: it was never written completely."))
+    if first.startswith(b"\x1f\x8b"):
+        raise _refused(N_("A gzip file stands where the document should begin."), hint=N_("Unpack it first."))
     if first.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in first[:4]:
         raise _refused(N_("The file is in UTF-16 or UTF-32."), hint=N_("Save it as UTF-8."))
     begin = 3 if first.startswith(b"\xef\xbb\xbf") else 0

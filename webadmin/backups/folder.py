@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock
+from webadmin import clock, config, strict
 from webadmin.accounts import BUILT_IN_NAMES
 from webadmin.db import DiskFull
 from webadmin.errors import N_, Conflict, Message, NotFound, Unavailable
@@ -55,8 +55,18 @@ class Busy(Unavailable):
             hint=N_("Try again when it is done."),
             what=Message(holder.what),
             who=Message(holder.who) if holder.who in BUILT_IN_NAMES else holder.who,
-            since=holder.since,
+            since=_local_text(holder.since),
         )
+
+
+def _local_text(since: str) -> str:
+    """A stored time in the site's zone, in a form that needs no translation."""
+    instant = strict.to_instant(since)
+    if instant is None:
+        return since
+    local = instant.astimezone(config.current().timezone)
+    offset = f"{local:%z}"
+    return f"{local:%Y-%m-%d %H:%M:%S} UTC{offset[:3]}:{offset[3:]}"
 
 
 class FolderReadOnly(Unavailable):

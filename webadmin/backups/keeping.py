@@ -255,8 +255,15 @@ def coming_deletions(found: Iterable[Backup], now: datetime, *, days: int = 7) -
 
 
 def _policy() -> retention.Policy:
-    settings = config.current()
-    return retention.Policy(settings.backup_retention_days, settings.backup_max_count)
+    values = config.current()
+    return retention.Policy(
+        values.backup_retention_days,
+        values.backup_max_count,
+        keep_daily=values.backup_keep_daily,
+        keep_weekly=values.backup_keep_weekly,
+        keep_monthly=values.backup_keep_monthly,
+        zone=values.timezone,
+    )
 
 
 def _coming_file(run: schedule.Run) -> retention.StoredFile:

@@ -68,6 +68,13 @@ def due_run(now: datetime, schedule: Schedule) -> Run | None:
     return run if run and run.due_at <= now else None
 
 
+def longest_interval(schedule: Schedule) -> timedelta:
+    """The longest time between two runs, clock changes aside."""
+    days = sorted(schedule.weekdays)
+    gaps = [(after - before) % 7 or 7 for before, after in zip(days, days[1:] + days[:1], strict=True)]
+    return timedelta(days=max(gaps, default=1))
+
+
 def is_late(now: datetime, run: Run) -> bool:
     """Whether a run that starts now starts too late after its time."""
     return now - run.due_at > LATE_AFTER
