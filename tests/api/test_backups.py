@@ -1,4 +1,4 @@
-"""Export and import over real HTTP: every option, every bad input, and that a refusal changes nothing."""
+"""Backups over real HTTP: every option, every bad input, and that a refusal changes nothing."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ import httpx
 import pytest
 
 from tests.sites import Site
+from webadmin.backups.folder import hold
 
 EXPORT = "/api/assistants/backup/export"
 IMPORT = "/api/assistants/backup/import"
+LIST = "/api/assistants/backup/list"
+CREATE = "/api/assistants/backup/create"
 LIMIT = 2_000_000
 EMPTY = {"metadata": {"version": "1.0.0", "timestamp": "2026-01-01T00:00:00.000Z", "recordCount": 0}, "assistants": []}
 COUNTS = ("imported", "created", "updated", "unchanged", "deleted", "skipped")
@@ -109,10 +112,19 @@ class TestExport:
         assert exported["assistants"][0]["tags"] == ["x"]
 
     def test_head_tells_the_size_and_sends_nothing(self, client):
-        answer = client.head(EXPORT)
+        client.post(IMPORT, json=document(record("a", prompt="中" * 1000)))
+        answer, whole = client.head(EXPORT), client.get(EXPORT)
         assert answer.status_code == 200
-        assert int(answer.headers["Content-Length"]) > 100
         assert answer.content == b""
+        for name in ("Content-Length", "Content-Type", "Cache-Control"):
+            assert answer.headers[name] == whole.headers[name]
+        assert re.fullmatch(
+            r"attachment; filename=assistants_backup_\d{8}_\d{6}\.json", answer.headers["Content-Disposition"]
+        )
+
+    def test_parameter_is_refused(self, client):
+        refused = error(client.get(EXPORT, params={"status": "draft"}), 400, "INVALID_PARAMETER")
+        assert refused["details"][0]["field"] == "status"
 
     def test_what_is_exported_comes_back_equal(self, client):
         odd = record("ast/ 1?", title="Ⅷ 🤖\r\n", tags=[], mine={"k": [1.50, "中"]}, rating=4.5, createdAt="2024-01-15")
@@ -153,6 +165,17 @@ class TestImport:
                 IMPORT, content=packed, headers={"Content-Type": "application/json", "Content-Encoding": "gzip"}
             ),
         }[way]()
+        assert counts(answer) == {"imported": 1, "created": 1}
+
+    @pytest.mark.parametrize("boundary", ["x", "a'()+_,-./:=?b", "-" * 70, "with space"])
+    def test_every_boundary_is_taken(self, client, boundary):
+        sent = form_body(boundary, json.dumps(document(record())).encode())
+        headers = {"Content-Type": f'multipart/form-data; charset=utf-8; boundary="{boundary}"'}
+        assert counts(client.post(IMPORT, content=sent, headers=headers)) == {"imported": 1, "created": 1}
+
+    def test_body_in_chunks_is_taken(self, client):
+        plain = json.dumps(document(record())).encode()
+        answer = client.post(IMPORT, content=iter([plain[:20], plain[20:]]), headers=JSON)
         assert counts(answer) == {"imported": 1, "created": 1}
 
     def test_large_file_in_multipart_is_taken(self, client):
@@ -239,6 +262,12 @@ class TestImport:
         assert counts(answer) == {"imported": 1, "updated": 1}
 
 
+def form_body(boundary: str, content: bytes) -> bytes:
+    head = f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="b.json"\r\n'
+    kind = "Content-Type: application/json; charset=utf-8\r\n\r\n"
+    return (head + kind).encode() + content + f"\r\n--{boundary}--\r\n".encode()
+
+
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 JSON = {"Content-Type": "application/json"}
 GOOD = json.dumps(document(record("new"))).encode()
@@ -298,6 +327,15 @@ class TestRefusedOptions:
         refused = error(client.post(IMPORT, content=GOOD, headers=headers), 415, "UNSUPPORTED_MEDIA_TYPE")
         assert "multipart/form-data" in refused["message"]
 
+    @pytest.mark.parametrize(
+        "kind",
+        ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=other"],
+    )
+    def test_form_without_its_boundary_holds_no_file(self, client, kind):
+        body = form_body("line", GOOD)
+        refused = client.post(IMPORT, content=body, headers={"Content-Type": kind})
+        assert error(refused, 400, "VALIDATION_ERROR")["details"][0]["field"] == "file"
+
     def test_other_methods_are_named(self, client):
         answer = client.get(IMPORT)
         error(answer, 405, "METHOD_NOT_ALLOWED")
@@ -337,6 +375,7 @@ BAD_FILES = {
     "UTF-16": (GOOD.decode().encode("utf-16"), None),
     "broken UTF-8": (text(NEW, '{"id": "b", "title": "§", "prompt": "p"}').replace("§".encode(), b"\xff"), None),
     "cut gzip": (gzip.compress(GOOD * 50)[:-20], None),
+    "gzip inside gzip": (gzip.compress(gzip.compress(GOOD)), None),
     "zeros": (b"\0" * 1000, None),
 }
 
@@ -365,6 +404,17 @@ class TestBadFiles:
             "VALIDATION_ERROR",
         )
 
+    def test_gzip_inside_gzip_is_called_what_it_is(self, client):
+        refused = client.post(IMPORT, files={"file": gzip.compress(gzip.compress(GOOD))})
+        assert "gzip" in error(refused, 400, "VALIDATION_ERROR")["message"]
+
+    def test_number_of_bad_records_is_said_in_plain_words(self, client):
+        bad = '{"id": "b", "title": "No prompt"}'
+        one = client.post(IMPORT, content=text(NEW, bad), headers=JSON)
+        assert error(one, 400, "VALIDATION_ERROR")["message"].startswith("One record of the file cannot be read.")
+        two = client.post(IMPORT, content=text(NEW, bad, bad.replace("b", "c", 1)), headers=JSON)
+        assert error(two, 400, "VALIDATION_ERROR")["message"].startswith("2 records of the file cannot be read.")
+
 
 class TestSize:
     def test_larger_than_the_limit_is_refused_in_words_by_its_length(self, server, site):
@@ -387,7 +437,107 @@ class TestSize:
         error(refused, 413, "PAYLOAD_TOO_LARGE")
 
 
+class TestList:
+    def test_rows_tell_of_each_backup_newest_first(self, client, site):
+        first = client.post(CREATE, json={"note": "  before the new prompts  "}).json()["data"]
+        second = result(client.post(IMPORT, json=document(record("listed"))))["safetyBackup"]
+        rows = client.get(LIST).json()["data"]
+        assert [row["filename"] for row in rows[:2]] == [second, first["filename"]]
+        assert rows[1] == first
+        assert {row["filename"] for row in rows if row["fileSize"]} == set(site.backup_names())
+        told = {name: rows[1][name] for name in ("note", "kind", "state", "isAuto", "isPinned", "actor", "recordCount")}
+        assert told == {
+            "note": "before the new prompts",
+            "kind": "manual",
+            "state": "verified",
+            "isAuto": False,
+            "isPinned": False,
+            "actor": "tests",
+            "recordCount": 0,
+        }
+        assert rows[0]["kind"] == "safety"
+        assert rows[1]["fileSize"] == (site.backups / first["filename"]).stat().st_size
+        assert isinstance(rows[1]["id"], int)
+
+    def test_file_that_somebody_put_there_is_listed(self, client, site):
+        path = site.backups / "assistants_backup_by-hand.json"
+        path.write_bytes(text(NEW))
+        rows = client.get(LIST).json()["data"]
+        path.unlink()
+        row = next(row for row in rows if row["filename"] == path.name)
+        assert (row["kind"], row["state"], row["recordCount"], row["createdAt"]) == ("found", "unchecked", 1, None)
+
+    def test_parameters_and_other_methods_are_refused(self, client):
+        error(client.get(LIST, params={"page": "1"}), 400, "INVALID_PARAMETER")
+        error(client.post(LIST), 405, "METHOD_NOT_ALLOWED")
+
+    def test_nobody_sees_nothing(self, server):
+        error(httpx.get(server.url + LIST), 401, "UNAUTHORIZED")
+
+
+class TestCreate:
+    def test_backup_holds_the_catalogue_and_can_be_restored(self, client, site):
+        client.post(IMPORT, json=document(record("a", title="Kept")))
+        lines = record_lines(client)
+        answer = client.post(CREATE)
+        assert answer.status_code == 201, answer.text
+        row = answer.json()["data"]
+        assert (row["recordCount"], row["note"], row["state"]) == (1, None, "verified")
+        client.post(IMPORT, json=EMPTY, params={"mode": "replace", "confirmDeleteAll": "true"})
+        client.post(IMPORT, files={"file": (site.backups / row["filename"]).read_bytes()})
+        assert record_lines(client) == lines
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b'{"note": null}', b'{"note": "  "}'])
+    def test_note_may_be_left_out(self, client, body):
+        answer = client.post(CREATE, content=body, headers=JSON)
+        assert (answer.status_code, answer.json()["data"]["note"]) == (201, None)
+
+    @pytest.mark.parametrize(
+        ("body", "field"),
+        [
+            (b'{"note": 5}', "note"),
+            (b'{"note": "a\\u0000"}', "note"),
+            (b'{"note": "\\ud800"}', "note"),
+            (json.dumps({"note": "x" * 2001}).encode(), "note"),
+            (b'{"notes": "x"}', "notes"),
+            (b'{"note": "a", "note": "b"}', None),
+            (b"[]", None),
+            (b"hello", None),
+            (b'{"note": "\xff"}', None),
+        ],
+        ids=str,
+    )
+    def test_other_bodies_are_refused_and_make_nothing(self, client, site, body, field):
+        before = site.backup_names()
+        refused = error(client.post(CREATE, content=body, headers=JSON), 400, "VALIDATION_ERROR")
+        if field:
+            assert [each["field"] for each in refused["details"]] == [field]
+        assert site.backup_names() == before
+
+    def test_other_types_and_parameters_are_refused(self, client, site):
+        before = site.backup_names()
+        error(client.post(CREATE, content=b"x", headers={"Content-Type": "text/plain"}), 415, "UNSUPPORTED_MEDIA_TYPE")
+        error(client.post(CREATE, params={"note": "x"}), 400, "INVALID_PARAMETER")
+        error(client.get(CREATE), 405, "METHOD_NOT_ALLOWED")
+        assert site.backup_names() == before
+
+    def test_nobody_makes_nothing(self, server, site):
+        before = site.backup_names()
+        error(httpx.post(server.url + CREATE), 401, "UNAUTHORIZED")
+        assert site.backup_names() == before
+
+
 class TestOneAtATime:
+    def test_refusal_says_who_does_what_since_when(self, client, site):
+        with hold(site.backups, who="Ada", what="restore"):
+            for answer in (client.post(CREATE), client.post(IMPORT, json=document(record("a")))):
+                refused = error(answer, 503, "SERVICE_UNAVAILABLE")
+                assert re.search(
+                    r"restore, started by Ada at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC\+00:00\.", refused["message"]
+                )
+                assert int(answer.headers["Retry-After"]) > 0
+        assert client.post(CREATE).status_code == 201
+
     def test_second_import_is_told_who_runs_what(self, client):
         big = json.dumps(document(*(record(f"ast_{n}") for n in range(9000)))).encode()
         answers = []
