@@ -14,7 +14,7 @@ from webadmin.api.parameters import InvalidParameter, one_of, or_none, read_quer
 from webadmin.catalogue import STATUSES, Query, Record, Sort
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import N_, Message, NotFound, Problem
-from webadmin.security import current_actor
+from webadmin.security import current_actor, reads_publicly
 
 MOST_ROWS = 100_000
 _PAGE_SIZE = 20
@@ -47,10 +47,10 @@ def register(blueprint: Blueprint) -> None:
     blueprint.record(lambda state: state.app.url_map.converters.update(assistant=KeyConverter))
     for rule, view, method in (
         ("/assistants", list_assistants, "GET"),
-        ("/assistants", create, "POST"),
-        ("/assistants/<assistant:id>", read, "GET"),
-        ("/assistants/<assistant:id>", update, "PUT"),
-        ("/assistants/<assistant:id>", delete, "DELETE"),
+        ("/assistants", create_assistant, "POST"),
+        ("/assistants/<assistant:id>", show_assistant, "GET"),
+        ("/assistants/<assistant:id>", update_assistant, "PUT"),
+        ("/assistants/<assistant:id>", delete_assistant, "DELETE"),
         ("/assistants/<assistant:id>/status", set_status, "PATCH"),
     ):
         blueprint.add_url_rule(rule, view_func=view, methods=[method])
@@ -68,39 +68,41 @@ def list_assistants() -> Response:
         sort=Sort.CREATED,
         cursor=sent.get("cursor"),
         page_size=page_size,
+        is_open=reads_publicly(),
     )
     with translated_errors():
         found = catalogue.list_records(db.session(), query, page=page)
-    rows = b",".join(map(catalogue.encode, found.records))
+    rows = b",".join(map(catalogue.encode_open if query.is_open else catalogue.encode, found.records))
     tail = {
         "total": found.total,
         "page": (found.first - 1) // page_size + 1,
         "pageSize": page_size,
         "nextCursor": found.next,
     }
-    return conditional.answer(_envelope(b'{"data":[' + rows + b"]," + msgspec.json.encode(tail)[1:]))
+    return _read(_envelope(b'{"data":[' + rows + b"]," + msgspec.json.encode(tail)[1:]))
 
 
-def read(id: str) -> Response:
+def show_assistant(id: str) -> Response:
     """One assistant."""
     _check_call(id)
     with translated_errors():
-        record = catalogue.get(db.session(), id)
-    return conditional.answer(_body(record))
+        if reads_publicly():
+            return _read(_envelope(catalogue.encode_open(catalogue.get_open(db.session(), id))))
+        return _read(_body(catalogue.get(db.session(), id)))
 
 
-def create() -> Response:
+def create_assistant() -> Response:
     """A new draft."""
     read_query({})
     wanted, fields = catalogue.read_sent(bodies.receive()).for_new()
     with catalogue.json_names(), transaction() as session:
         record = catalogue.create(session, current_actor(), fields, assistant_id=wanted)
     response = _answer(record, 201)
-    response.headers["Location"] = url_for("api.read", id=record.id)
+    response.headers["Location"] = url_for("api.show_assistant", id=record.id)
     return response
 
 
-def update(id: str) -> Response:
+def update_assistant(id: str) -> Response:
     """Change the fields that were sent, by the version that they are based on."""
     _check_call(id)
     sent = catalogue.read_sent(bodies.receive())
@@ -121,7 +123,7 @@ def set_status(id: str) -> Response:
     return _answer(record)
 
 
-def delete(id: str) -> Response:
+def delete_assistant(id: str) -> Response:
     """Move to the trash."""
     _check_call(id)
     with transaction() as session:
@@ -152,6 +154,15 @@ def _check_call(id: str) -> None:
             request.environ["PATH_INFO"].encode("latin-1").decode()
         except UnicodeDecodeError:
             raise NotFound(N_("There is no assistant “%(id)s”."), id=id) from None
+
+
+def _read(body: bytes) -> Response:
+    """The answer to reading; what anybody may read may be kept for a minute, for those who come without a name."""
+    response = conditional.answer(body)
+    if reads_publicly():
+        response.headers["Cache-Control"] = "public, max-age=60"
+        response.vary.update(("Authorization", "Cookie"))
+    return response
 
 
 def _answer(record: Record, status: int = 200) -> Response:

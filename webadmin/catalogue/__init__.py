@@ -22,6 +22,7 @@ from webadmin.catalogue.changes import absorb, adopt, are_pending, first_seen_at
 from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
 from webadmin.catalogue.oddities import Oddity, find_oddities
+from webadmin.catalogue.public import encode_open, get_open
 from webadmin.catalogue.recent import RecentChange, edits_since, recent
 from webadmin.catalogue.records import (
     STATUSES,
@@ -100,6 +101,7 @@ __all__ = [
     "edits_since",
     "encode",
     "encode_id",
+    "encode_open",
     "equal",
     "find",
     "find_oddities",
@@ -107,6 +109,7 @@ __all__ = [
     "find_version",
     "first_seen_at",
     "get",
+    "get_open",
     "get_trash",
     "insert_records",
     "iter_records",

@@ -6,7 +6,7 @@ Search is a substring scan with ASCII case folded, as contract 5 asks of the API
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -51,7 +51,10 @@ _ORDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a list shows. `search` is looked for in `search_in`; `cursor` comes from a page's `next` or `previous`."""
+    """What a list shows. `search` is looked for in `search_in`; `cursor` comes from a page's `next` or `previous`.
+
+    `is_open` leaves out what is not both public and published, whatever the other filters say.
+    """
 
     search: str = ""
     status: str | None = None
@@ -62,6 +65,7 @@ class Query:
     cursor: str | None = None
     page_size: int = 25
     search_in: tuple[str, ...] = ("title", "desc", "prompt")
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +215,10 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
         found.append(Assistant.author == query.author)
     if query.is_public is not None:
         found.append(Assistant.is_public != 0 if query.is_public else Assistant.is_public == 0)
+    if query.is_open:
+        # Other programs may have stored there what is no number, which then counts as 0.
+        is_number = func.typeof(Assistant.is_public) == "integer"
+        found += [Assistant.is_public != 0, is_number, Assistant.status == "published"]
     found += [_has_tag(tag) for tag in query.tags]
     if query.search:
         needle = _fold(query.search)
@@ -342,4 +350,4 @@ def _cursor(row: Any, first: int, *, is_backward: bool = False) -> Cursor:
 
 def _scope(query: Query) -> tuple[Any, ...]:
     """What a cursor belongs to: everything but where a page begins and how long it is."""
-    return (query.sort, query.search, query.search_in, query.status, query.author, query.tags, query.is_public)
+    return astuple(replace(query, cursor=None, page_size=0))
