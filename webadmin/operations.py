@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from sqlalchemy.orm import Session
 from webadmin import backups, catalogue, db
 from webadmin.accounts import Actor
 from webadmin.backups import Counts, Mode, Plan, Progress, Staged
-from webadmin.errors import N_, DomainError, Invalid, Message, Problem, Unavailable
+from webadmin.catalogue import Act, Chosen
+from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, Problem, Unavailable
 from webadmin.jobs import Job
 
 DIRECT_IMPORT = "direct-import"
@@ -219,17 +221,42 @@ def find_import(job: Job) -> dict[str, Any] | None:
         return _report(Counts(**json.loads(run.counts)), run.safety_backup) if run else None
 
 
-def delete_assistants(actor: Actor, ids: Sequence[str]) -> int:
-    """Move assistants to the trash after a safety backup, in one transaction. Returns how many that were.
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of the chosen assistants: how many in each way, and the numbers in the trash of those deleted."""
 
-    Raises NotFound, Busy, SafetyBackupFailed and the errors of `webadmin.db`; nothing is changed then.
+    counts: Counter[str]
+    trash_numbers: range
+
+
+def change_assistants(
+    actor: Actor, chosen: Chosen, act: Act, *, before: str | None = None, expected: int | None = None
+) -> BulkResult:
+    """Do an act to the chosen assistants in one transaction; after a safety backup, if `before` says before what.
+
+    `expected` is how many were chosen when somebody agreed. Raises Conflict when that is not so any more, Busy,
+    SafetyBackupFailed and the errors of `webadmin.db`; nothing is changed then.
     """
-    with backups.hold(actor, N_("deletion")):
-        _safety_backup(actor, N_("before a deletion"), None)
-        with db.transaction() as session:
-            for assistant_id in ids:
-                catalogue.remove(session, actor, assistant_id)
-    return len(ids)
+    if before is None:
+        return _change(actor, chosen, act, expected)
+    with backups.hold(actor, N_("change of many")):
+        _safety_backup(actor, before, None)
+        return _change(actor, chosen, act, expected)
+
+
+def _change(actor: Actor, chosen: Chosen, act: Act, expected: int | None) -> BulkResult:
+    with db.transaction() as session:
+        catalogue.absorb(session)
+        last = catalogue.last_trash_number(session)
+        counts = catalogue.change_chosen(session, actor, chosen, act)
+        if expected is not None and counts.total() != expected:
+            raise Conflict(
+                N_("%(now)d match now, not %(expected)d as when you looked. Nothing was changed."),
+                hint=N_("Look at the list again, then repeat."),
+                now=counts.total(),
+                expected=expected,
+            )
+        return BulkResult(counts, range(last + 1, catalogue.last_trash_number(session) + 1))
 
 
 def _safety_backup(actor: Actor, note: str, progress: Progress | None) -> str:

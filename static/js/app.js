@@ -57,15 +57,16 @@ on('click', e => $$('.menu[open]').forEach(el => { el.open = el.contains(e.targe
 
 // --- selection of rows ---
 const select = () => {
-  const boxes = $$('[data-select]'), n = boxes.filter(b => b.checked).length, all = $('[data-select-all]'), text = $('[data-bulk-count]');
+  const boxes = $$('[data-select]'), n = boxes.filter(b => b.checked).length, all = $('[data-select-all]'), match = $('[data-select-match]'), text = $('[data-bulk-count]');
+  if (match && n < boxes.length) match.checked = false;
   if (all) { all.checked = n && n === boxes.length; all.indeterminate = n && n < boxes.length; }
   $('[data-bulk-bar]')?.classList.toggle('on', n);
-  if (text) text.textContent = text.dataset[n === 1 ? 'one' : 'many'].replace('{}', n);
+  if (text) text.textContent = text.dataset[n === 1 ? 'one' : 'many'].replace('{}', match?.checked ? text.dataset.total : n);
 };
 const selectAll = checked => { $$('[data-select]').forEach(b => { b.checked = checked; }); select(); };
 onClick('[data-bulk-clear]', () => selectAll(false));
 on('change', ({target}) => {
-  if (target.matches('[data-select-all]')) selectAll(target.checked);
+  if (target.matches('[data-select-all], [data-select-match]')) selectAll(target.checked);
   if (target.matches('[data-select]')) select();
 });
 

@@ -171,7 +171,9 @@ def test_failed_safety_backup_stops_the_import(fill: Fill, stage: Stage) -> None
 
 
 def test_bulk_delete_takes_a_safety_backup_first(three: None) -> None:
-    assert operations.delete_assistants(ADA, ["ast_00001", "ast_00002"]) == 2
+    chosen = catalogue.Chosen(("ast_00001", "ast_00002"))
+    result = operations.change_assistants(ADA, chosen, catalogue.to_trash, before="before a deletion")
+    assert result.counts == {catalogue.DONE: 2}
     (backup,) = backups.list_backups(db.db.session())
     assert (backup.kind, backup.record_count) == (backups.Kind.SAFETY, 3)
     assert list(stored()) == ["ast_00003"]

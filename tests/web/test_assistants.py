@@ -652,9 +652,126 @@ class TestDeletion:
         assert len(titles(soup(ada.get("/assistants")))) == 3
 
     def test_nothing_selected_is_told(self, ada, three):
-        for path in ("/assistants/delete", "/assistants/export"):
+        for path in ("/assistants/delete", "/assistants/export", "/assistants/publish", "/assistants/tags"):
             assert post(ada, path).headers["Location"] == "/assistants"
             assert "Nothing was selected." in ada.get("/assistants").text
+
+
+class TestAllThatMatch:
+    """Acts on a whole list, whose filters its form carries."""
+
+    LIST = {"all": "1", "back": "/assistants?tag=coding", "id": ["a"]}
+
+    @pytest.fixture(autouse=True)
+    def _records(self, app):
+        store(
+            app,
+            *(make_record(f"d{n:02}", status="draft", title=f"Draft {n:02}") for n in range(28)),
+            make_record("p", status="published"),
+            make_record("r", status="rejected"),
+            make_record("other", status="draft", tags=["writing"]),
+        )
+
+    def agree(self, ada, page):
+        form = page.select_one("form.dialog-body")
+        return ada.post(form["action"], data=fields_of(form))
+
+    def told(self, ada):
+        return soup(ada.get("/assistants")).select_one("[data-toast]").text
+
+    def test_the_list_offers_it_where_it_has_more_pages(self, ada):
+        page = soup(ada.get("/assistants?tag=coding"))
+        assert "All 30 that match" in page.select_one(".bulk-bar label").text
+        assert soup(ada.get("/assistants?tag=writing")).select_one("[name=all]") is None
+
+    def test_publishing_says_first_what_it_would_do(self, app, ada, folder):
+        page = soup(post(ada, "/assistants/publish", **self.LIST))
+        assert "Publish 28 assistants?" in page.h1.text
+        text = page.select_one("form.dialog-body p").text
+        assert "A safety backup is taken first. 1 was published already. 1 is rejected" in text
+        assert stored(app, "d00").status == "draft"
+        assert self.agree(ada, page).headers["Location"] == "/assistants?tag=coding"
+        assert "28 published." in self.told(ada)
+        assert {stored(app, f"d{n:02}").status for n in range(28)} == {"published"}
+        assert (stored(app, "r").status, stored(app, "other").status) == ("rejected", "draft")
+        assert len(list((folder / "backups").glob("*.json"))) == 1
+
+    def test_unpublishing_leaves_what_is_not_published(self, app, ada):
+        page = soup(post(ada, "/assistants/unpublish", **self.LIST))
+        assert "Unpublish 1 assistant?" in page.h1.text
+        self.agree(ada, page)
+        assert stored(app, "p").status == "draft"
+        assert stored(app, "r").status == "rejected"
+
+    def test_nothing_to_publish_is_told_without_a_question(self, ada):
+        post(ada, "/assistants/publish", all="1", back="/assistants?status=published")
+        assert "1 was published already." in self.told(ada)
+
+    def test_deleting_and_undoing(self, app, ada, folder):
+        page = soup(post(ada, "/assistants/delete", **self.LIST))
+        assert "Delete 30 assistants?" in page.h1.text
+        assert [each.text for each in page.select(".prose li")][10] == "and 20 more"
+        self.agree(ada, page)
+        assert len(list((folder / "backups").glob("*.json"))) == 1
+        listed = soup(ada.get("/assistants"))
+        assert len(titles(listed)) == 1
+        undo = listed.select_one("[data-toast] form")
+        ada.post(undo["action"], data=fields_of(undo))
+        assert "30 assistants are back." in self.told(ada)
+        assert stored(app, "r").status == "rejected"
+
+    def test_a_list_that_grew_is_not_acted_on(self, app, ada):
+        page = soup(post(ada, "/assistants/delete", **self.LIST))
+        store(app, make_record("new"))
+        answer = self.agree(ada, page)
+        assert answer.status_code == 409
+        assert "31 match now, not 30 as when you looked. Nothing was changed." in answer.text
+        assert stored(app, "d00")
+
+    def test_what_changed_since_the_list_was_read_is_left_out(self, app, ada):
+        seen_at = soup(ada.get("/assistants")).select_one("[name=seen_at]")["value"]
+        save(ada, "/assistants/edit/d00", title="Changed")
+        page = soup(post(ada, "/assistants/delete", seen_at=seen_at, **self.LIST))
+        assert "Delete 29 assistants?" in page.h1.text
+        self.agree(ada, page)
+        assert "1 was changed meanwhile and left out." in self.told(ada)
+        assert stored(app, "d00").title == "Changed"
+
+    def test_without_its_list_it_is_refused(self, app, ada):
+        assert post(ada, "/assistants/delete", all="1", back="/", confirmed="1").status_code == 400
+        assert stored(app, "d00")
+
+    def test_exporting_takes_every_page(self, ada):
+        answer = post(ada, "/assistants/export", **self.LIST)
+        assert len(json.loads(answer.data)) == 30
+        assert int(answer.headers["Content-Length"]) == len(answer.data)
+
+
+class TestEditTags:
+    def test_adds_and_takes_away(self, app, ada, three):
+        page = soup(post(ada, "/assistants/tags", id=["a", "b"], back="/assistants?q=x"))
+        assert "Edit the tags of 2 assistants" in page.h1.text
+        form = page.select_one("form.dialog-body")
+        before = {each: stored(app, each).tags for each in "abc"}
+        fields = fields_of(form) | {"id": ["a", "b"], "tags": 'new, "x, y"', "untag": before["a"][0]}
+        assert ada.post(form["action"], data=fields).headers["Location"] == "/assistants?q=x"
+        assert "Tags of 2 assistants changed." in soup(ada.get("/assistants")).select_one("[data-toast]").text
+        assert stored(app, "a").tags == [*before["a"][1:], "new", "x, y"]
+        assert stored(app, "b").tags == [*(tag for tag in before["b"] if tag != before["a"][0]), "new", "x, y"]
+        assert stored(app, "c").tags == before["c"]
+
+    def test_says_which_stay_as_they_are(self, app, ada):
+        store(app, make_record("has", tags=["one"]), make_record("full", tags=[f"t{n}" for n in range(32)]))
+        post(ada, "/assistants/tags", id=["has", "full", "gone"], tags="one", confirmed="1")
+        said = soup(ada.get("/assistants")).select_one("[data-toast]").text
+        assert "1 had them so already. 1 would break the limits of tags and was left out." in said
+        assert "1 was deleted meanwhile." in said
+        assert len(stored(app, "full").tags) == 32
+
+    def test_no_tag_is_a_mistake_that_is_shown(self, ada, three):
+        page = soup(post(ada, "/assistants/tags", id=["a"], confirmed="1"), status=422)
+        assert "Name a tag to add, or one to take away." in page.select_one(".error").text
+        assert page.select_one("[name=id]")["value"] == "a"
 
 
 class TestTrash:

@@ -83,6 +83,16 @@ def newest_in_trash(session: Session, assistant_id: str) -> TrashEntry | None:
     return TrashEntry(*row) if row else None
 
 
+def last_trash_number(session: Session) -> int:
+    """The number of the newest entry, 0 in an empty trash."""
+    return session.execute(select(func.max(Trash.number))).scalar() or 0
+
+
+def trash_numbers(session: Session, first: int, last: int) -> list[int]:
+    """The numbers of the entries from `first` to `last` that are still there."""
+    return list(session.execute(select(Trash.number).where(Trash.number.between(first, last))).scalars())
+
+
 def put_back(session: Session, actor: Actor, number: int, *, how: PutBack = PutBack.REFUSE) -> str:
     """Bring a deleted assistant back whole and return its id.
 

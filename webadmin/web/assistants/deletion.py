@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 
-from webadmin import catalogue, operations
+from webadmin import catalogue
 from webadmin.catalogue import Record
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import StaleVersion
@@ -38,24 +38,6 @@ def delete(key: str) -> ResponseReturnValue:
     back = way_back()
     text = gettext("Deleted “%(title)s”.", title=record.title)
     return redirect(back, toast=text, undo_url=_undo_url([assistant_id], back))
-
-
-@bp.post("/assistants/delete")
-def delete_selected() -> ResponseReturnValue:
-    """Ask how many are to go; with the answer, move them to the trash after a safety backup, in one transaction."""
-    ids = list(dict.fromkeys(request.form.getlist("id")))
-    back = way_back()
-    with translated_errors():
-        session = reading()
-        records = [record for each in ids if (record := catalogue.find_record(session, each)) is not None]
-    if not records:
-        return redirect(back, toast=gettext("Nothing was selected."), kind="info")
-    if not request.form.get("confirmed"):
-        return page("assistants/delete_selected.html", "assistants/_delete_selected.html", records=records, back=back)
-    deleted = [str(record.id) for record in records]
-    operations.delete_assistants(current_actor(), deleted)
-    text = ngettext("Deleted %(num)d assistant.", "Deleted %(num)d assistants.", len(deleted))
-    return redirect(back, toast=text, undo_url=_undo_url(deleted, back))
 
 
 def _question(record: Record, *, has_changed: bool = False) -> ResponseReturnValue:

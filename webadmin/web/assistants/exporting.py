@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
-from flask import Response, request
+from flask import Response
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
 
 from webadmin import catalogue
 from webadmin.catalogue import Record
 from webadmin.db import db, translated_errors
-from webadmin.web.assistants.blueprint import bp, way_back
-from webadmin.web.htmx import redirect
+from webadmin.web.assistants.blueprint import bp
+from webadmin.web.assistants.bulk import chosen, nothing_selected
 
 
 @bp.get("/assistants/prompt/<path:key>")
@@ -33,14 +33,13 @@ def export_one(key: str) -> ResponseReturnValue:
 
 @bp.post("/assistants/export")
 def export_selected() -> ResponseReturnValue:
-    """The selected assistants as a JSON file that the import takes; those deleted meanwhile are left out."""
+    """The chosen assistants as a JSON file that the import takes; those deleted meanwhile are left out."""
     with translated_errors():
-        session = db.session()
-        found = [catalogue.find_record(session, assistant_id) for assistant_id in request.form.getlist("id")]
-    records = [record for record in found if record is not None]
-    if not records:
-        return redirect(way_back(), toast=gettext("Nothing was selected."), kind="info")
-    return _document(records, "assistants_selected.json")
+        records = catalogue.iter_chosen(db.session(), chosen())
+        first = next(records, None)
+        if first is None:
+            return nothing_selected()
+        return _document(chain([first], records), "assistants_selected.json")
 
 
 def _document(records: Iterable[Record], filename: str) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from flask import request, url_for
@@ -58,7 +59,7 @@ def undo_delete() -> ResponseReturnValue:
     """Undo a deletion that a toast told about; the page stays the one that it was told on."""
     count, in_use = 0, []
     with transaction() as session:
-        for number in request.args.getlist("number", type=int):
+        for number in _undone():
             # Both are raised before anything is written, so the others still go back together.
             try:
                 catalogue.put_back(session, current_actor(), number)
@@ -71,6 +72,15 @@ def undo_delete() -> ResponseReturnValue:
         return _in_use_page(in_use[0])
     text = ngettext("%(num)d assistant is back.", "%(num)d assistants are back.", count)
     return redirect(way_back(), toast=text)
+
+
+def _undone() -> Iterable[int]:
+    """The numbers of one deletion: each, or the first and the last."""
+    first, last = request.args.get("first", type=int), request.args.get("last", type=int)
+    if first is None or last is None:
+        return request.args.getlist("number", type=int)
+    with translated_errors():
+        return catalogue.trash_numbers(db.session(), first, last)
 
 
 def _in_use_page(number: int) -> ResponseReturnValue:
