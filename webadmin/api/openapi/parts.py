@@ -6,12 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 JSON = "application/json"
-ENVELOPE_NOTE = "Every JSON answer is an envelope: `success`, and `data` or `error`."
+# What counts as blank (Unicode's White_Space, and the separators of ASCII), and NUL, which no text may hold.
+_BLANK = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+NOT_BLANK = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
+WITHOUT_NUL = r"^[^\u0000]*$"
+INTEGER_64 = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
 def schema(name: str) -> dict[str, Any]:
     """A reference to a schema of `components`."""
     return {"$ref": f"#/components/schemas/{name}"}
+
+
+def nullable(description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
+    """A schema of `kind`, or null."""
+    return {"type": [kind, "null"], "description": description, **more}
 
 
 def header(name: str) -> dict[str, Any]:

@@ -9,18 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from webadmin import backups, catalogue, config, jobs
+from webadmin import backups, catalogue, jobs
 from webadmin.api.backups import MOST_NOTE
-from webadmin.api.openapi import examples
+from webadmin.api.openapi import documents, examples
 from webadmin.api.openapi.errors import CODES
-from webadmin.api.openapi.parts import schema
+from webadmin.api.openapi.parts import INTEGER_64, NOT_BLANK, WITHOUT_NUL, nullable, schema
 from webadmin.catalogue import Limits
-
-# What counts as blank (Unicode's White_Space, and the separators of ASCII), and NUL, which no text may hold.
-_BLANK = r"\u0009-\u000d\u001c-\u0020\u0085\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
-NOT_BLANK = rf"^[^\u0000]*[^\u0000{_BLANK}][^\u0000]*$"
-WITHOUT_NUL = r"^[^\u0000]*$"
-_INTEGER_64 = {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1}
 
 
 def build() -> dict[str, Any]:
@@ -45,9 +39,7 @@ def build() -> dict[str, Any]:
         "Health": _health(),
         "Problem": _problem(),
         "Failure": _failure(),
-        "Value": _value(),
-        "StoredValue": _stored_value(),
-        **_documents(),
+        **documents.build(),
     }
 
 
@@ -63,43 +55,6 @@ def _text(description: str, limit: int, *, may_be_blank: bool = False) -> dict[s
 
 def _or_null(of: dict[str, Any]) -> dict[str, Any]:
     return of | {"type": [of["type"], "null"]}
-
-
-def _value() -> dict[str, Any]:
-    return {
-        "description": "Any JSON value whose texts, at any depth, are without NUL.",
-        "anyOf": [
-            {"type": ["null", "boolean", "number"]},
-            {"type": "string", "pattern": WITHOUT_NUL},
-            {"type": "array", "items": schema("Value")},
-            {
-                "type": "object",
-                "propertyNames": {"pattern": WITHOUT_NUL},
-                "additionalProperties": schema("Value"),
-            },
-        ],
-    }
-
-
-def _stored_value() -> dict[str, Any]:
-    return {
-        "description": "As Value, with whole numbers of at most 64 bits.",
-        "anyOf": [
-            {"type": ["null", "boolean"]},
-            {"type": "number", **{name: value for name, value in _INTEGER_64.items() if name != "type"}},
-            {"type": "string", "pattern": WITHOUT_NUL},
-            {"type": "array", "items": schema("StoredValue")},
-            {
-                "type": "object",
-                "propertyNames": {"pattern": WITHOUT_NUL},
-                "additionalProperties": schema("StoredValue"),
-            },
-        ],
-    }
-
-
-def _nullable(description: str, kind: str = "string", **more: Any) -> dict[str, Any]:
-    return {"type": [kind, "null"], "description": description, **more}
 
 
 def _assistant() -> dict[str, Any]:
@@ -127,11 +82,11 @@ def _assistant() -> dict[str, Any]:
             "status": _status(),
             "author": {"type": "string"},
             "createdAt": {"type": "string"},
-            "updatedAt": _nullable("When it was last changed."),
-            "reviewedAt": _nullable("When it was last published or rejected. Not given to anonymous readers."),
-            "publishedAt": _nullable("When it was last published."),
-            "reviewNote": _nullable("What the reviewer wrote. Not given to anonymous readers."),
-            "version": _nullable("Rises with every change. Null where another program stored none.", "integer"),
+            "updatedAt": nullable("When it was last changed."),
+            "reviewedAt": nullable("When it was last published or rejected. Not given to anonymous readers."),
+            "publishedAt": nullable("When it was last published."),
+            "reviewNote": nullable("What the reviewer wrote. Not given to anonymous readers."),
+            "version": nullable("Rises with every change. Null where another program stored none.", "integer"),
             **_later_given(),
         },
         "examples": [examples.REVIEWER],
@@ -148,9 +103,9 @@ def _later_given() -> dict[str, Any]:
 
 def _later_sent() -> dict[str, Any]:
     return {
-        "category": _nullable("A list of anything; null or [] removes it.", "array", items=schema("StoredValue")),
-        "usageCount": _or_null(_INTEGER_64) | {"description": "A whole number of at most 64 bits; null removes it."},
-        "rating": _nullable("A number that 64-bit floating point holds exactly; null removes it.", "number"),
+        "category": nullable("A list of anything; null or [] removes it.", "array", items=schema("StoredValue")),
+        "usageCount": _or_null(INTEGER_64) | {"description": "A whole number of at most 64 bits; null removes it."},
+        "rating": nullable("A number that 64-bit floating point holds exactly; null removes it.", "number"),
     }
 
 
@@ -186,7 +141,7 @@ def _new_assistant(of: Limits) -> dict[str, Any]:
         "required": ["title", "desc", "emoji", "prompt"],
         "properties": {
             **_fields(of),
-            "isPublic": _nullable("Whether anybody may see it once it is published.", "boolean"),
+            "isPublic": nullable("Whether anybody may see it once it is published.", "boolean"),
             "author": _or_null(_text("Who wrote it; the caller's name if it is not sent.", of.author)),
             "id": _or_null(_text("The id to be used; one of 21 random characters is made if none is sent.", of.id)),
             **_server_set("status", "version", *_SERVER_TIMES, "reviewNote"),
@@ -212,7 +167,7 @@ def _assistant_change(of: Limits) -> dict[str, Any]:
         "type": "object",
         "required": ["version"],
         "properties": {
-            "version": _INTEGER_64
+            "version": INTEGER_64
             | {"description": "The version that the change is based on; another one is 409 `VERSION_CONFLICT`."},
             **_fields(of),
             **_server_set("id", "status", *_SERVER_TIMES, "reviewNote"),
@@ -233,7 +188,7 @@ def _status_change(of: Limits) -> dict[str, Any]:
             "reviewNote": _or_null(
                 _text("What the author is to know; may be empty.", of.review_note, may_be_blank=True)
             ),
-            "version": _INTEGER_64 | {"description": "The version that the move is based on."},
+            "version": INTEGER_64 | {"description": "The version that the move is based on."},
         },
         "additionalProperties": False,
         "examples": [{"status": "pending", "reviewNote": "Please look at the rounding.", "version": 1}],
@@ -250,7 +205,7 @@ def _assistant_list() -> dict[str, Any]:
             "total": {"type": "integer", "minimum": 0, "description": "How many match in all; exact."},
             "page": {"type": "integer", "minimum": 1, "description": "The number of the page of the first row."},
             "pageSize": {"type": "integer", "minimum": 1, "maximum": 100},
-            "nextCursor": _nullable("Send it as `cursor` to read on in constant time; null on the last page."),
+            "nextCursor": nullable("Send it as `cursor` to read on in constant time; null on the last page."),
         },
         "additionalProperties": False,
         "examples": [examples.LIST],
@@ -263,9 +218,9 @@ def _problem() -> dict[str, Any]:
         "type": "object",
         "required": ["index", "id", "field", "message"],
         "properties": {
-            "index": _nullable("The record's place in a file, from 0.", "integer"),
-            "id": _nullable("The record's id."),
-            "field": _nullable("The field or parameter."),
+            "index": nullable("The record's place in a file, from 0.", "integer"),
+            "id": nullable("The record's id."),
+            "field": nullable("The field or parameter."),
             "message": {"type": "string"},
         },
         "additionalProperties": False,
@@ -356,7 +311,7 @@ def _import_report() -> dict[str, Any]:
             **{name: {"type": "integer", "minimum": 0, "description": text} for name, text in counts.items()},
             "errors": found | {"description": "The first thousand records that cannot be read, with `onError=skip`."},
             "warnings": found | {"description": "The first thousand oddities that were taken as they are."},
-            "safetyBackup": _nullable("The file that was made before the change; null when nothing was to change."),
+            "safetyBackup": nullable("The file that was made before the change; null when nothing was to change."),
         },
         "additionalProperties": False,
         "examples": [examples.IMPORTED],
@@ -372,22 +327,22 @@ def _backup() -> dict[str, Any]:
             "isLate", "actor", "uploadedName", "sha256", "verifiedAt", "error",
         ],
         "properties": {
-            "id": _nullable("Its number in the table of backups; null until it has one.", "integer"),
+            "id": nullable("Its number in the table of backups; null until it has one.", "integer"),
             "filename": {"type": "string"},
-            "createdAt": _nullable("The time inside the document; null when it has none that can be read."),
-            "recordCount": _nullable("How many records it holds; null where that is not known.", "integer"),
-            "fileSize": _nullable("Bytes; null where there is no file.", "integer"),
+            "createdAt": nullable("The time inside the document; null when it has none that can be read."),
+            "recordCount": nullable("How many records it holds; null where that is not known.", "integer"),
+            "fileSize": nullable("Bytes; null where there is no file.", "integer"),
             "isAuto": {"type": "boolean", "description": "Whether the daily task made it."},
             "isLate": {"type": "boolean", "description": "Whether the daily task made it later than its time."},
             "kind": {"enum": [*backups.Kind], "description": "Why it exists."},
             "state": {"enum": [*backups.State], "description": "What is known about the file."},
-            "note": _nullable("What was written when it was made."),
+            "note": nullable("What was written when it was made."),
             "isPinned": {"type": "boolean", "description": "Whether it is kept whatever its age."},
-            "actor": _nullable("Who made it."),
-            "uploadedName": _nullable("The name of the file that was uploaded."),
-            "sha256": _nullable("The checksum of the whole file; null where it was not read yet."),
-            "verifiedAt": _nullable("When the file was last read whole and proved."),
-            "error": _nullable("Why it failed, or what is wrong with the file."),
+            "actor": nullable("Who made it."),
+            "uploadedName": nullable("The name of the file that was uploaded."),
+            "sha256": nullable("The checksum of the whole file; null where it was not read yet."),
+            "verifiedAt": nullable("When the file was last read whole and proved."),
+            "error": nullable("Why it failed, or what is wrong with the file."),
         },
         "additionalProperties": False,
         "examples": [examples.BACKUP],
@@ -399,7 +354,7 @@ def _new_backup() -> dict[str, Any]:
         "description": "What to write beside the backup.",
         "type": "object",
         "properties": {
-            "note": _nullable(
+            "note": nullable(
                 f"A note for people. At most {MOST_NOTE:,} characters, blanks at both ends not counted.",
                 pattern=WITHOUT_NUL,
             )
@@ -427,9 +382,9 @@ def _job() -> dict[str, Any]:
             },
             "title": {"type": "string"},
             "actor": {"type": "string", "description": "Who started it."},
-            "phase": _nullable("What it is at."),
+            "phase": nullable("What it is at."),
             "done": {"type": "integer", "description": "How much of the phase is done."},
-            "total": _nullable("How much the phase has; null where that is not known.", "integer"),
+            "total": nullable("How much the phase has; null where that is not known.", "integer"),
             "cancelRequested": {"type": "boolean", "description": "Whether somebody asked it to stop."},
             "createdAt": {"type": "string", "format": "date-time"},
             "updatedAt": {"type": "string", "format": "date-time"},
@@ -448,61 +403,3 @@ def _job() -> dict[str, Any]:
         "additionalProperties": False,
         "examples": [examples.JOB],
     }  # fmt: skip
-
-
-def _documents() -> dict[str, Any]:
-    """Backup documents: what export writes, and what import reads."""
-    record = {
-        "description": "A record of a file. What is missing is filled in; keys beyond these are kept.",
-        "type": "object",
-        "required": ["id", "title", "prompt"],
-        "properties": {
-            "id": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": WITHOUT_NUL},
-            "title": {"type": "string", "minLength": 1, "pattern": WITHOUT_NUL},
-            "prompt": {"type": "string", "minLength": 1, "pattern": WITHOUT_NUL},
-            "status": _or_null(_status()) | {"enum": [*catalogue.STATUSES, None]},
-            "version": _nullable("At most 2^53 − 1.", "integer", maximum=2**53 - 1),
-        },
-    }
-    return {
-        "Document": {
-            "description": "A backup document of the layout that is written here (docs/backup-format.md).",
-            "type": "object",
-            "required": ["metadata", "assistants", "integrity"],
-            "properties": {
-                "metadata": {
-                    "type": "object",
-                    "required": ["version", "timestamp", "recordCount"],
-                    "properties": {
-                        "version": {"type": "string"},
-                        "timestamp": {"type": "string", "format": "date-time"},
-                        "recordCount": {"type": "integer", "minimum": 0},
-                    },
-                },
-                "assistants": {"type": "array", "items": schema("Assistant")},
-                "integrity": {
-                    "type": "object",
-                    "required": ["count", "sha256"],
-                    "properties": {
-                        "count": {"type": "integer", "minimum": 0},
-                        "sha256": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-                    },
-                },
-            },
-            "examples": [examples.EXPORTED],
-        },
-        "ReadDocument": {
-            "description": "A backup document of any layout, or a bare list of records. A count that does not fit, the "
-            "same id twice, or a checksum that is wrong is refused too. At most "
-            f"{config.current().max_upload_size:,} bytes as sent.",
-            "anyOf": [
-                {"type": "array", "items": record},
-                {
-                    "type": "object",
-                    "required": ["assistants"],
-                    "properties": {"assistants": {"type": "array", "items": record}},
-                },
-            ],
-            "examples": [examples.DOCUMENT],
-        },
-    }
