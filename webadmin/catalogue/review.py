@@ -13,23 +13,32 @@ MOVES: dict[str, tuple[str, ...]] = {
 }
 
 
+# As the API calls them; in Chinese as the pages do.
+_WORDS = {
+    "draft": Message(N_("draft")),
+    "pending": Message(N_("pending")),
+    "published": Message(N_("published")),
+    "rejected": Message(N_("rejected")),
+}
+_LISTS = (
+    N_("From %(old)s it can go to: %(first)s."),
+    N_("From %(old)s it can go to: %(first)s, %(second)s."),
+    N_("From %(old)s it can go to: %(first)s, %(second)s, %(third)s."),
+)
+
+
 def check_move(record: Record, status: str) -> None:
     """Raise Invalid unless `record` may move to `status`; the same status again is allowed (the note changes)."""
-    if status != record.status and status not in MOVES.get(record.status, ()):
-        raise Invalid(
-            N_("An assistant cannot go from %(old)s to %(new)s."),
-            problems=[
-                Problem(
-                    Message(
-                        N_("From %(old)s it can go to: %(allowed)s."),
-                        {"old": record.status, "allowed": ", ".join(MOVES.get(record.status, ()))},
-                    ),
-                    field="status",
-                )
-            ],
-            old=record.status,
-            new=status,
-        )
+    allowed = MOVES.get(record.status, ())
+    if status == record.status or status in allowed:
+        return
+    old, new = _WORDS.get(record.status, record.status), _WORDS.get(status, status)
+    problems = []
+    if allowed:
+        words = zip(("first", "second", "third"), (_WORDS[each] for each in allowed), strict=False)
+        said = Message(_LISTS[len(allowed) - 1], {"old": old, **dict(words)})
+        problems.append(Problem(said, field="status"))
+    raise Invalid(N_("An assistant cannot go from %(old)s to %(new)s."), problems=problems, old=old, new=new)
 
 
 def moved(record: Record, status: str, *, at: str, note: str | None) -> dict[str, str | None]:
