@@ -168,7 +168,7 @@ class _Raws(dict[str, bytes]):
             raise NotReadable(N_("This is not valid JSON: %(reason)s."), reason=str(error)) from None
 
 
-NUL = N_("The text holds the character NUL, which is not allowed.")
+NUL = N_("A NUL character cannot be stored. Remove it.")
 
 
 def unusable(values: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:

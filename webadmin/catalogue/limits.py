@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from typing import Any
 
-from webadmin import config
+from webadmin import config, strict
 from webadmin.catalogue.records import Limits, count_characters, is_longer
 from webadmin.errors import N_, Invalid, Message, Problem
 
@@ -65,7 +65,7 @@ def _problems(fields: Mapping[str, Any]) -> list[Problem]:
 
 def _text_problems(name: str, value: str, most: int) -> list[Problem]:
     if "\0" in value:
-        return [Problem(Message(N_("A NUL character cannot be stored. Remove it.")), field=name)]
+        return [Problem(Message(strict.NUL), field=name)]
     if not value.strip() and name not in _MAY_BE_EMPTY:
         return [Problem(Message(N_("This field is required.")), field=name)]
     return _length_problems(name, value, most)
