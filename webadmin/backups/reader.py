@@ -55,10 +55,11 @@ class TooLarge(DomainError):
 def receive(stream: BinaryIO, target: Path, *, bound: int | None = None) -> int:
     """Copy a stream to a new file in bounded memory, unpacking gzip. Returns the number of bytes written.
 
-    `bound` is the largest size as sent; gzip may unpack to 20 times that.
+    The folder is made where it is missing. `bound` is the largest size as sent; gzip may unpack to 20 times that.
     Raises TooLarge, InvalidBackup for broken gzip, DiskFull. The target is gone then.
     """
     try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with translated_errors(), open(target, "xb", opener=_private) as file:
             return _copy(stream, file, bound)
     except BaseException:

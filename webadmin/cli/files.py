@@ -143,7 +143,6 @@ def received(source: str) -> Iterator[tuple[Path, str]]:
     is_listed = backups.is_name(source) and not Path(source).exists()
     check_source(source)
     copy = jobs.folder() / f"{jobs.new_id()}.upload"
-    copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
         try:
             with backups.open_backup(source) if is_listed else Path(source).open("rb") as stream:

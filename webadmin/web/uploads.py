@@ -28,7 +28,6 @@ def stream_of(file: FileStorage) -> BinaryIO:
 
 def keep(actor: Actor, file: FileStorage, filename: str) -> backups.Backup:
     """Keep an upload as a backup. Raises TooLarge, InvalidBackup, Busy, DiskFull."""
-    jobs.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     path = jobs.folder() / f"{jobs.new_id()}.upload"
     try:
         backups.receive(stream_of(file), path, bound=config.current().max_upload_size)
