@@ -36,7 +36,8 @@ _log = logging.getLogger(__name__)
 class Backup:
     """One row of the history. `has_file` is false for a missing file and for a run that failed and left none.
 
-    `id` is the number in the earlier system's table, None until `sync` gave it one.
+    `id` is the number in the earlier system's table, None until `sync` gave it one. `is_auto` says that the daily task
+    made it, this program's or the earlier system's.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backup:
     is_ours: bool
     made_at: datetime | None
     id: int | None = None
+    is_auto: bool = False
     record_count: int | None = None
     counts: dict[str, int] | None = None
     size_bytes: int | None = None
@@ -73,7 +75,7 @@ class Backup:
             "createdAt": clock.to_text(self.made_at) if self.made_at else None,
             "recordCount": self.record_count,
             "fileSize": self.size_bytes,
-            "isAuto": self.kind is Kind.SCHEDULED,
+            "isAuto": self.is_auto,
             "kind": self.kind,
             "state": self.state,
             "note": self.note,
@@ -121,7 +123,10 @@ def _newest_first(backup: Backup) -> tuple[datetime, str]:
 
 def _numbered(backup: Backup, originals: dict[str, OriginalBackup]) -> Backup:
     row = originals.get(backup.name)
-    return replace(backup, id=row.id) if row else backup
+    if row is None:
+        return backup
+    # Of a file that was found here, its maker's row knows more than the file.
+    return replace(backup, id=row.id, is_auto=bool(row.is_auto) if backup.kind is Kind.FOUND else backup.is_auto)
 
 
 def _refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
@@ -166,6 +171,7 @@ def from_fact(fact: BackupFact, *, has_file: bool) -> Backup:
         state=State.MISSING if is_missing else State(fact.state),
         has_file=has_file,
         is_ours=fact.is_ours,
+        is_auto=fact.kind == Kind.SCHEDULED,
         made_at=strict.to_instant(fact.made_at),
         record_count=fact.record_count,
         counts=json.loads(fact.counts) if fact.counts else None,
@@ -191,6 +197,7 @@ def _lost(row: OriginalBackup) -> Backup:
         state=State.MISSING,
         has_file=False,
         is_ours=False,
+        is_auto=bool(row.is_auto),
         made_at=strict.to_instant(row.created_at),
         record_count=row.record_count,
         size_bytes=row.file_size,
@@ -305,11 +312,12 @@ def store(session: Session, fact: BackupFact) -> int | None:
         return None
     row = session.scalars(select(OriginalBackup).where(OriginalBackup.filename == fact.name)).first()
     if row is None:
-        row = OriginalBackup(filename=fact.name, created_at=fact.made_at or clock.now_text())
+        row = OriginalBackup(filename=fact.name, created_at=fact.made_at or clock.now_text(), is_auto=0)
         session.add(row)
     row.record_count = fact.record_count or 0
     row.file_size = fact.size_bytes or 0
-    row.is_auto = int(fact.kind == Kind.SCHEDULED)
+    if fact.kind != Kind.FOUND:
+        row.is_auto = int(fact.kind == Kind.SCHEDULED)
     session.flush()
     return row.id
 
