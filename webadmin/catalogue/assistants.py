@@ -119,7 +119,7 @@ def update(
     if not real:
         return current
     limits.check_changed(real)
-    return _save(session, actor, current, real, source)
+    return _save(session, actor, current, real, source, at=clock.now_text())
 
 
 def set_status(
@@ -141,10 +141,11 @@ def set_status(
     current = _current(session, assistant_id, version)
     review.check_move(current, status)
     note = current.review_note if note is UNSET else note
-    fields = review.moved(current, status, at=clock.now_text(), note=note)
+    at = clock.now_text()
+    fields = review.moved(current, status, at=at, note=note)
     real = {name: value for name, value in fields.items() if getattr(current, name) != value}
     limits.check_changed(real)
-    return _save(session, actor, current, real, source) if real else current
+    return _save(session, actor, current, real, source, at=at) if real else current
 
 
 def _current(session: Session, assistant_id: str, version: int) -> Record:
@@ -155,10 +156,8 @@ def _current(session: Session, assistant_id: str, version: int) -> Record:
     return current
 
 
-def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str) -> Record:
-    changed = msgspec.structs.replace(
-        current, **real, version=next_version(current.version), updated_at=clock.now_text()
-    )
+def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str, *, at: str) -> Record:
+    changed = msgspec.structs.replace(current, **real, version=next_version(current.version), updated_at=at)
     _write(session, actor, current, changed, source)
     return changed
 
