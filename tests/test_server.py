@@ -87,6 +87,113 @@ def test_length_of_thousands_of_digits_is_refused(server):
         assert connection.recv(100).startswith(b"HTTP/1.1 400")
 
 
+def refused(server, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of the one answer, after which the server ends the connection."""
+    with server.connect() as connection:
+        connection.sendall(request)
+        received = b""
+        while chunk := connection.recv(1 << 16):
+            received += chunk
+    head, _, body = received.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:])}
+    assert int(headers["content-length"]) == len(body)
+    assert headers["connection"] == "close"
+    assert not {"server", "via"} & set(headers)
+    assert b"waitress" not in received
+    return int(lines[0].split()[1]), headers, body
+
+
+CHUNKED = b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+UNREADABLE = {
+    "no host": (b"GET {} HTTP/1.1\r\n\r\n", 400, "VALIDATION_ERROR", "host"),
+    "two hosts": (b"GET {} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "VALIDATION_ERROR", "host"),
+    "header without a colon": (b"GET {} HTTP/1.1\r\nHost x\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
+    "NUL in a header": (b"GET {} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
+    "folded first header": (b"GET {} HTTP/1.1\r\n X: y\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
+    "bare LF": (b"GET {} HTTP/1.1\r\nHost: x\nX: y\r\n\r\n", 400, "VALIDATION_ERROR", "CR or LF"),
+    "no version after more words": (b"GET {} HTTP/1.1 more\r\nHost: x\r\n\r\n", 400, "VALIDATION_ERROR", "first line"),
+    "length that is no number": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 1e3\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "Content-Length",
+    ),
+    "length of thousands of digits": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "Content-Length",
+    ),
+    "length beyond 64 bits": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9999999999999999999\r\n\r\n",
+        413,
+        "PAYLOAD_TOO_LARGE",
+        "too large",
+    ),
+    "headers without end": (
+        b"GET {} HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 300_000,
+        431,
+        "PAYLOAD_TOO_LARGE",
+        "headers",
+    ),
+    "unknown transfer encoding": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n",
+        501,
+        "VALIDATION_ERROR",
+        "Transfer-Encoding",
+    ),
+    "method in small letters": (b"get {} HTTP/1.1\r\nHost: x\r\n\r\n", 501, "METHOD_NOT_ALLOWED", "method"),
+    "chunk of no size": (b"POST {}" + CHUNKED + b"zz\r\n", 400, "VALIDATION_ERROR", "chunk"),
+    "chunk longer than its size": (b"POST {}" + CHUNKED + b"1\r\nabc\r\n0\r\n\r\n", 400, "VALIDATION_ERROR", "chunk"),
+    "chunk size without end": (b"POST {}" + CHUNKED + b"0" * 200_000, 400, "VALIDATION_ERROR", "chunk"),
+    "trailers without end": (
+        b"POST {}" + CHUNKED + b"0\r\nX: " + b"x" * 200_000,
+        400,
+        "VALIDATION_ERROR",
+        "chunk",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_is_no_request_is_refused_in_the_form_of_its_address(server, name):
+    request, status, code, word = UNREADABLE[name]
+    for address in (b"/api/assistants?x=1", b"http://x/api", b"//api/%61ssistants"):
+        found, headers, body = refused(server, request.replace(b"{}", address))
+        assert (found, headers["content-type"]) == (status, "application/json"), body
+        error = json.loads(body)["error"]
+        assert error["code"] == code
+        assert word in error["message"]
+        assert error["traceId"] == headers["x-request-id"]
+        log = (server.folder / "logs" / "assistant-admin.log").read_text()
+        assert re.search(rf"{error['traceId']} webadmin.access: \w+ /api\S* {status} ", log)
+    found, headers, body = refused(server, request.replace(b"{}", b"/apiary"))
+    assert (found, headers["content-type"]) == (status, "text/plain; charset=utf-8")
+    assert word in body.decode()
+    assert len(body.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "junk", [b"{}\r\n\r\n", b"\x16\x03\x01\x02\0\r\n\r\n", b"GET http://[x/ HTTP/1.1\r\nHost: x\r\n\r\n"]
+)
+def test_what_is_no_http_at_all_is_answered_in_a_sentence(server, junk):
+    status, headers, body = refused(server, junk)
+    assert (status, headers["content-type"]) == (400, "text/plain; charset=utf-8")
+    assert body.decode().endswith(".\n")
+
+
+def test_nothing_that_a_refused_request_held_is_answered_as_a_request(server):
+    inner = b"GET /form HTTP/1.1\r\nHost: x\r\n\r\n"
+    status, _, body = refused(server, b"POST /up HTTP/1.1\r\nContent-Length: 5\r\n\r\n" + inner * 10)
+    assert (status, body.count(b"\n")) == (400, 1)
+
+
+def test_secret_of_a_refused_header_is_not_in_the_log(server):
+    refused(server, b"GET /api HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer aat_secretsecret\nX: y\r\n\r\n")
+    assert "aat_secretsecret" not in (server.folder / "logs" / "assistant-admin.log").read_text()
+
+
 def test_trickling_clients_do_not_hold_the_server(server):
     with contextlib.ExitStack() as stack:
         slow = [stack.enter_context(server.connect()) for _ in range(60)]

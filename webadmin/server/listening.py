@@ -1,14 +1,4 @@
-"""The production server: waitress, with request bodies bounded before anything is read of them.
-
-Waitress reads bodies in its main loop, so clients that trickle hold no thread. Two things are added to it:
-
-- A body over `MAX_UPLOAD_SIZE` is not stored. The request goes to the application at once, with an empty body and
-  `BODY_DISCARDED` in its environment, so that the answer is the application's own 413, in words. (Waitress' own limit
-  answers in plain text, and counts a body of exactly the limit as too large.)
-- A connection that the server ends is closed in two steps: the answer and the end of sending first, then what the
-  client still sends is read and thrown away. Closing a socket with unread data resets the connection, and the client
-  loses the answer that it has not read yet.
-"""
+"""Taking the address, and serving an application at it until a signal ends that."""
 
 from __future__ import annotations
 
@@ -20,24 +10,19 @@ import signal
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
 from wsgiref.types import WSGIApplication
 
 from waitress import wasyncore
 from waitress.adjustments import Adjustments
-from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.task import ThreadedTaskDispatcher, WSGITask
-from waitress.utilities import BadRequest
+from waitress.task import ThreadedTaskDispatcher
 
 from webadmin import observability
 from webadmin.config import Config
-from webadmin.http_errors import BODY_DISCARDED, NOT_STORED, TOO_LARGE
+from webadmin.server.connections import BoundedParser, Channel
 
 _THREADS = 24
 _CONNECTIONS = 500
@@ -45,8 +30,6 @@ _CONNECTIONS = 500
 _OPEN_FILES = 4096
 # A body stays in memory up to this size, then goes to a file: 500 trickling clients are 32 MB, not 250.
 _BODY_IN_MEMORY = 64 * 1024
-_LINGER_SECONDS = 600
-_LINGER_IDLE_SECONDS = 15
 
 
 class ListenError(Exception):
@@ -55,96 +38,6 @@ class ListenError(Exception):
     def __init__(self, message: str, hint: str) -> None:
         self.hint = hint
         super().__init__(message)
-
-
-class BoundedParser(HTTPRequestParser):
-    """Reads a request; decides by its declared length (of a chunked one: by what came) whether to store the body."""
-
-    max_body_bytes = sys.maxsize
-    discarded: str | None = None
-    completed: bool = False
-    body_rcv: Any = None
-
-    def received(self, data: bytes) -> int:
-        """Take in `data`; returns how much of it belongs to this request."""
-        try:
-            consumed: int = super().received(data)
-        except ValueError:
-            # Python refuses to read a number of thousands of digits, and waitress hands that on.
-            self.error = BadRequest("Content-Length is invalid")
-            self.completed = True
-            return len(data)
-        except OSError:
-            # The file that holds a larger body could not be written: the disk is full.
-            return self._discard(NOT_STORED, data)
-        if self.headers_finished and not self.error and self._body_bytes() > self.max_body_bytes:
-            return self._discard(TOO_LARGE, data)
-        if self.completed:
-            # Waitress would send «100 Continue» for a request without a body, and then wait for one.
-            self.expect_continue = False
-        return consumed
-
-    def _body_bytes(self) -> int:
-        return len(self.body_rcv) if self.chunked and self.body_rcv else self.content_length
-
-    def _discard(self, reason: str, data: bytes) -> int:
-        self.headers["CONTENT_LENGTH"] = str(self._body_bytes())
-        # What follows is the rest of the body and must never be read as a next request.
-        self.headers["CONNECTION"] = "close"
-        with contextlib.suppress(OSError):
-            self.close()
-        self.body_rcv = None
-        self.expect_continue = False
-        self.discarded = reason
-        self.completed = True
-        return len(data)
-
-
-class Task(WSGITask):
-    """Calls the application, and tells it when the body was not stored."""
-
-    def get_environment(self) -> dict[str, Any]:
-        """The WSGI environment."""
-        environ: dict[str, Any] = super().get_environment()
-        if self.request.discarded:
-            environ[BODY_DISCARDED] = self.request.discarded
-        return environ
-
-
-class Channel(HTTPChannel):
-    """One connection. When the server ends it, it lingers until the client has ended it too, or time is up."""
-
-    task_class = Task
-    parser_class = BoundedParser
-    _linger_until: float | None = None
-    _heard_from = 0.0
-
-    def readable(self) -> bool:
-        """Whether the main loop should wait for data from the client."""
-        return self._linger_until is not None or bool(super().readable())
-
-    def writable(self) -> bool:
-        """Whether the main loop should call `handle_write`."""
-        if self._linger_until is None:
-            return bool(super().writable())
-        return time.monotonic() > min(self._linger_until, self._heard_from + _LINGER_IDLE_SECONDS)
-
-    def handle_read(self) -> None:
-        """Take what the client sent; while lingering, throw it away."""
-        if self._linger_until is None:
-            super().handle_read()
-        elif self.recv(self.adj.recv_bytes):  # At the client's end this closes the connection.
-            self._heard_from = time.monotonic()
-
-    def handle_close(self) -> None:
-        """End the connection: the first time the sending half only."""
-        if self._linger_until is None and self.connected and not self.requests and not self.total_outbufs_len:
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_WR)
-                self._heard_from = time.monotonic()
-                self._linger_until = self._heard_from + _LINGER_SECONDS
-                return
-        super().handle_close()
 
 
 class Server(TcpWSGIServer):

@@ -1,0 +1,138 @@
+"""A connection: how its requests are read, handed to the application, and how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import sys
+import time
+from typing import Any
+
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
+from waitress.task import WSGITask
+from waitress.utilities import BadRequest
+
+from webadmin.http_errors import BODY_DISCARDED, NOT_STORED, TOO_LARGE
+from webadmin.server.refusals import Refusal
+
+# Enough of a request to know its method and path, and of a chunk's size line or of trailers to be kept in memory.
+_LONGEST_START = 8 * 1024
+_LONGEST_FRAME = 64 * 1024
+_LINGER_SECONDS = 600
+_LINGER_IDLE_SECONDS = 15
+
+
+class BoundedParser(HTTPRequestParser):
+    """Reads a request; decides by its declared length (of a chunked one: by what came) whether to store the body."""
+
+    max_body_bytes = sys.maxsize
+    discarded: str | None = None
+    completed: bool = False
+    body_rcv: Any = None
+    # How the request begins, whether or not waitress could make anything of it.
+    start = b""
+
+    def received(self, data: bytes) -> int:
+        """Take in `data`; returns how much of it belongs to this request."""
+        if len(self.start) < _LONGEST_START:
+            self.start += data[:_LONGEST_START]
+        try:
+            consumed: int = super().received(data)
+        except ValueError:
+            # Python refuses to read a number of thousands of digits, and waitress hands that on.
+            return self._refuse("Content-Length is invalid", data)
+        except OSError:
+            # The file that holds a larger body could not be written: the disk is full.
+            return self._discard(NOT_STORED, data)
+        if self.error:
+            self.expect_continue = False
+            return len(data)
+        if self.headers_finished and self.version == "1.1" and not _is_host(self.headers.get("HOST")):
+            return self._refuse("Host is invalid", data)
+        if self.chunked and self.body_rcv is not None and self._frame_bytes() > _LONGEST_FRAME:
+            return self._refuse("Invalid chunk", data)
+        if self.headers_finished and self._body_bytes() > self.max_body_bytes:
+            return self._discard(TOO_LARGE, data)
+        if self.completed:
+            # Waitress would send «100 Continue» for a request without a body, and then wait for one.
+            self.expect_continue = False
+        return consumed
+
+    def _body_bytes(self) -> int:
+        return len(self.body_rcv) if self.chunked and self.body_rcv else self.content_length
+
+    def _frame_bytes(self) -> int:
+        """How much of a chunk's size line, or of what follows the last chunk, is kept until its end comes."""
+        return len(self.body_rcv.control_line) + len(self.body_rcv.trailer)
+
+    def _refuse(self, reason: str, data: bytes) -> int:
+        self.error = BadRequest(reason)
+        self.expect_continue = False
+        self.completed = True
+        return len(data)
+
+    def _discard(self, reason: str, data: bytes) -> int:
+        self.headers["CONTENT_LENGTH"] = str(self._body_bytes())
+        # What follows is the rest of the body and must never be read as a next request.
+        self.headers["CONNECTION"] = "close"
+        with contextlib.suppress(OSError):
+            self.close()
+        self.body_rcv = None
+        self.expect_continue = False
+        self.discarded = reason
+        self.completed = True
+        return len(data)
+
+
+def _is_host(host: str | None) -> bool:
+    """Whether a request of HTTP/1.1 names its host as RFC 9112 section 3.2 wants it: once."""
+    return host is not None and "," not in host
+
+
+class Task(WSGITask):
+    """Calls the application, and tells it when the body was not stored."""
+
+    def get_environment(self) -> dict[str, Any]:
+        """The WSGI environment."""
+        environ: dict[str, Any] = super().get_environment()
+        if self.request.discarded:
+            environ[BODY_DISCARDED] = self.request.discarded
+        return environ
+
+
+class Channel(HTTPChannel):
+    """One connection. When the server ends it, it lingers until the client has ended it too, or time is up."""
+
+    task_class = Task
+    error_task_class = Refusal
+    parser_class = BoundedParser
+    _linger_until: float | None = None
+    _heard_from = 0.0
+
+    def readable(self) -> bool:
+        """Whether the main loop should wait for data from the client."""
+        return self._linger_until is not None or bool(super().readable())
+
+    def writable(self) -> bool:
+        """Whether the main loop should call `handle_write`."""
+        if self._linger_until is None:
+            return bool(super().writable())
+        return time.monotonic() > min(self._linger_until, self._heard_from + _LINGER_IDLE_SECONDS)
+
+    def handle_read(self) -> None:
+        """Take what the client sent; while lingering, throw it away."""
+        if self._linger_until is None:
+            super().handle_read()
+        elif self.recv(self.adj.recv_bytes):  # At the client's end this closes the connection.
+            self._heard_from = time.monotonic()
+
+    def handle_close(self) -> None:
+        """End the connection: the first time the sending half only."""
+        if self._linger_until is None and self.connected and not self.requests and not self.total_outbufs_len:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_WR)
+                self._heard_from = time.monotonic()
+                self._linger_until = self._heard_from + _LINGER_SECONDS
+                return
+        super().handle_close()
