@@ -108,6 +108,7 @@ CHUNKED = b" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 UNREADABLE = {
     "no host": (b"GET {} HTTP/1.1\r\n\r\n", 400, "VALIDATION_ERROR", "host"),
     "two hosts": (b"GET {} HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400, "VALIDATION_ERROR", "host"),
+    "host that is none": (b"GET {} HTTP/1.1\r\nHost: <a b>\r\n\r\n", 400, "VALIDATION_ERROR", "host"),
     "header without a colon": (b"GET {} HTTP/1.1\r\nHost x\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
     "NUL in a header": (b"GET {} HTTP/1.1\r\nHost: x\r\nX: a\0b\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
     "folded first header": (b"GET {} HTTP/1.1\r\n X: y\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
@@ -181,6 +182,15 @@ def test_what_is_no_http_at_all_is_answered_in_a_sentence(server, junk):
     status, headers, body = refused(server, junk)
     assert (status, headers["content-type"]) == (400, "text/plain; charset=utf-8")
     assert body.decode().endswith(".\n")
+
+
+@pytest.mark.parametrize(
+    "host", ["", "x", "a.example:8000", "127.0.0.1:8000", "[::1]:8000", "my_host", "xn--bcher-kva.example"]
+)
+def test_every_host_that_is_written_as_one_is_taken(server, host):
+    with server.connect() as connection:
+        connection.sendall(f"GET /up HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        assert read_answer(connection)[0] == 200
 
 
 def test_nothing_that_a_refused_request_held_is_answered_as_a_request(server):
@@ -296,6 +306,15 @@ def test_chunked_body_is_bounded_by_what_came(server, chunks, status):
         found, answer, _ = read_answer(connection)
         assert found == status
         assert answer["size"] == (chunks << 16 if status == 200 else 0)
+
+
+def test_chunk_over_the_limit_is_answered_before_it_was_sent(server):
+    with server.connect() as connection:
+        connection.sendall(
+            b"POST /up HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + b"f" * 5000 + b"\r\n"
+        )
+        status, answer, _ = read_answer(connection)
+        assert (status, answer["discarded"]) == (413, "too-large")
 
 
 def test_connection_goes_on_after_an_answer(server):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import sys
 import time
@@ -19,12 +20,14 @@ from webadmin.server.refusals import Refusal
 # Enough of a request to know its method and path, and of a chunk's size line or of trailers to be kept in memory.
 _LONGEST_START = 8 * 1024
 _LONGEST_FRAME = 64 * 1024
+# RFC 3986 section 3.2.2; without the comma, by which waitress joins a header that is sent twice.
+_HOST = re.compile(r"(?:[\w.~!$&'()*+;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?", re.ASCII)
 _LINGER_SECONDS = 600
 _LINGER_IDLE_SECONDS = 15
 
 
 class BoundedParser(HTTPRequestParser):
-    """Reads a request; decides by its declared length (of a chunked one: by what came) whether to store the body."""
+    """Reads a request; decides by its declared length (of chunks: by those so far) whether to store the body."""
 
     max_body_bytes = sys.maxsize
     discarded: str | None = None
@@ -60,7 +63,11 @@ class BoundedParser(HTTPRequestParser):
         return consumed
 
     def _body_bytes(self) -> int:
-        return len(self.body_rcv) if self.chunked and self.body_rcv else self.content_length
+        if not self.chunked or self.body_rcv is None:
+            return self.content_length
+        # Of a chunk that is on its way, its size is known; it may be a number of thousands of digits.
+        coming: int = min(self.body_rcv.chunk_remainder, self.max_body_bytes + 1)
+        return len(self.body_rcv) + coming
 
     def _frame_bytes(self) -> int:
         """How much of a chunk's size line, or of what follows the last chunk, is kept until its end comes."""
@@ -86,8 +93,8 @@ class BoundedParser(HTTPRequestParser):
 
 
 def _is_host(host: str | None) -> bool:
-    """Whether a request of HTTP/1.1 names its host as RFC 9112 section 3.2 wants it: once."""
-    return host is not None and "," not in host
+    """Whether a request of HTTP/1.1 names its host as RFC 9112 section 3.2 wants it: once, and as one is written."""
+    return host is not None and _HOST.fullmatch(host) is not None
 
 
 class Task(WSGITask):
