@@ -245,7 +245,7 @@ class Config:
         for setting in SETTINGS:
             if setting.is_savable and setting.name in saved and not self.is_locked(setting.name):
                 try:
-                    values[setting.name.lower()] = _parse(setting, saved[setting.name])
+                    values[setting.name.lower()] = _parse(setting, saved[setting.name] or None)
                 except ConfigError as error:
                     problems += error.problems
         if problems:

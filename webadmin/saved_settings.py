@@ -39,27 +39,34 @@ def list_saved(session: Session) -> dict[str, SavedSetting]:
     return {row.name: row for row in session.scalars(select(SavedSetting))}
 
 
-def save(session: Session, actor: Actor, values: Mapping[str, str], *, current: Config) -> None:
-    """Save values by variable; an empty text takes the default again. Those that are as they were keep who set them.
+def check(values: Mapping[str, str], current: Config) -> Config:
+    """The settings as they would be with these values, by variable; an empty text takes the default again.
 
-    Raises Invalid, naming every variable that cannot have its value, SettingLocked for one that is fixed elsewhere;
-    nothing is saved then.
+    Raises Invalid, naming every variable that cannot have its value, SettingLocked for one that is fixed elsewhere.
     """
     savable = {setting.name: setting for setting in SETTINGS if setting.is_savable}
-    problems = []
+    problems, texts = [], {}
     for name, text in values.items():
         if name not in savable:
             raise Invalid(N_("“%(name)s” cannot be set here."), name=name)
         if current.is_locked(name):
             raise SettingLocked(N_("%(name)s is set by: %(where)s."), name=name, where=current.source(name))
+        setting = savable[name]
+        texts[name] = text.strip() or setting.default or ""
         try:
-            if text.strip():
-                savable[name].parser.parse(text.strip())
+            if texts[name]:
+                setting.parser.parse(texts[name])
         except ValueError:
-            said = Message(N_("Accepted is %(accepted)s."), {"accepted": savable[name].parser.accepts})
+            said = Message(N_("Accepted is %(accepted)s."), {"accepted": setting.parser.accepts})
             problems.append(Problem(said, field=name))
     if problems:
         raise Invalid(N_("Some fields need another look. Nothing was saved."), problems=problems)
+    return current.with_saved(texts)
+
+
+def save(session: Session, actor: Actor, values: Mapping[str, str], *, current: Config) -> None:
+    """Save values by variable, as `check` takes them; one that is as it was keeps who set it. Raises what it raises."""
+    check(values, current)
     known = list_saved(session)
     for name, text in values.items():
         if not text.strip():

@@ -17,22 +17,23 @@ from webadmin.backups.format import check_seal
 from webadmin.backups.history import Backup, current_folder, is_scheduled_for, list_backups
 from webadmin.backups.models import Kind, State
 from webadmin.backups.writer import create_locked
+from webadmin.config import Config
 from webadmin.errors import N_
 
 _WAIT_SECONDS = 30
 
 
-def current_schedule() -> schedule.Schedule:
-    """The schedule of the settings."""
-    settings = config.current()
-    return schedule.Schedule(settings.auto_backup_time, settings.timezone, settings.auto_backup_days)
+def current_schedule(values: Config | None = None) -> schedule.Schedule:
+    """The schedule of these settings, or of those in force."""
+    values = values or config.current()
+    return schedule.Schedule(values.auto_backup_time, values.timezone, values.auto_backup_days)
 
 
-def next_runs(now: datetime, count: int = 1) -> list[schedule.Run]:
-    """The next automatic backups; none when they are off."""
-    if not config.current().auto_backup_enabled:
+def next_runs(now: datetime, count: int = 1, *, values: Config | None = None) -> list[schedule.Run]:
+    """The next automatic backups under these settings, or under those in force; none when they are off."""
+    if not (values or config.current()).auto_backup_enabled:
         return []
-    return schedule.next_runs(now, current_schedule(), count)
+    return schedule.next_runs(now, current_schedule(values), count)
 
 
 def due_run(now: datetime) -> schedule.Run | None:

@@ -37,6 +37,7 @@ from webadmin.backups.history import (
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import GZIP, Progress, receive
 from webadmin.backups.verification import prove, remove_old_scratch, scratch_path
+from webadmin.config import Config
 from webadmin.errors import N_, Conflict, NotFound
 
 BIN_DAYS = 7
@@ -230,9 +231,9 @@ class PruneResult:
     emptied: tuple[str, ...] = ()
 
 
-def retention_plan(session: Session) -> retention.Plan:
-    """What retention would do now, with the reason and the end date of every backup."""
-    return retention.plan(_stored_files(list_backups(session)), _policy(), clock.now())
+def retention_plan(session: Session, *, values: Config | None = None) -> retention.Plan:
+    """What retention would do now under these settings, or those in force: reason and end date of every backup."""
+    return retention.plan(_stored_files(list_backups(session)), _policy(values), clock.now())
 
 
 def coming_deletions(found: Iterable[Backup], now: datetime, *, days: int = 7) -> list[tuple[date, list[Backup]]]:
@@ -254,8 +255,8 @@ def coming_deletions(found: Iterable[Backup], now: datetime, *, days: int = 7) -
     return coming
 
 
-def _policy() -> retention.Policy:
-    values = config.current()
+def _policy(values: Config | None = None) -> retention.Policy:
+    values = values or config.current()
     return retention.Policy(
         values.backup_retention_days,
         values.backup_max_count,

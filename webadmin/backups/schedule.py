@@ -26,11 +26,15 @@ class Schedule:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run that is planned: the local day it counts for, the instant, and whether a clock change moved it."""
+    """A run that is planned: the local day it counts for, and the instant.
+
+    A clock change may have moved it (the day has no such time), or doubled its time (the first of the two counts).
+    """
 
     day: date
     due_at: datetime
     is_moved: bool = False
+    is_doubled: bool = False
 
 
 def local_day(now: datetime, zone: ZoneInfo) -> date:
@@ -50,9 +54,9 @@ def run_on(day: date, schedule: Schedule) -> Run | None:
     end = datetime.combine(day + timedelta(days=1), time.min)
     earlier = _minutes(wanted - _MINUTE, end - timedelta(days=1), -_MINUTE)
     for local in chain(_minutes(wanted, end, _MINUTE), earlier):
-        instant = local.replace(tzinfo=schedule.zone, fold=0).astimezone(UTC)
-        if instant.astimezone(schedule.zone).replace(tzinfo=None) == local:
-            return Run(day, instant, is_moved=local != wanted)
+        first, second = (local.replace(tzinfo=schedule.zone, fold=fold).astimezone(UTC) for fold in (0, 1))
+        if first.astimezone(schedule.zone).replace(tzinfo=None) == local:
+            return Run(day, first, is_moved=local != wanted, is_doubled=first != second)
     return None
 
 

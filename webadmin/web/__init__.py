@@ -7,8 +7,10 @@ from flask import Flask
 from webadmin.web import (
     assistants,
     auth,
+    backup_settings,
     backups,
     dashboard,
+    dev,
     errors,
     filters,
     health,
@@ -22,6 +24,7 @@ from webadmin.web import (
 BLUEPRINTS = (
     assistants.bp,
     auth.bp,
+    backup_settings.bp,
     backups.bp,
     dashboard.bp,
     health.bp,
@@ -39,3 +42,5 @@ def init_app(app: Flask) -> None:
     errors.init_app(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
+    if app.debug:
+        app.register_blueprint(dev.bp)

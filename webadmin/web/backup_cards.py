@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from flask_babel import format_datetime, gettext, ngettext
+from babel.dates import get_day_names
+from flask_babel import format_datetime, get_locale, gettext, ngettext
 
 from webadmin import backups, clock, config
-from webadmin.backups import Backup, Kind
+from webadmin.backups import Backup, Kind, Reason
+from webadmin.db import db, translated_errors
+from webadmin.errors import N_
 from webadmin.web.filters import (
     BACKUP_KINDS,
     STATUSES,
@@ -37,6 +40,7 @@ def beside(everything: Sequence[Backup]) -> dict[str, Any]:
         "summary": _summary(files, used),
         "schedule": {
             "is_on": values.auto_backup_enabled,
+            "days": _days(values.auto_backup_days),
             "at": f"{values.auto_backup_time:%H:%M}",
             "zone": values.timezone.key,
             "keep_days": values.backup_retention_days,
@@ -48,6 +52,12 @@ def beside(everything: Sequence[Backup]) -> dict[str, Any]:
         "bin_count": len(backups.list_bin()),
         "empty_text": _empty_text(),
     }
+
+
+def _days(chosen: frozenset[int]) -> str | None:
+    """The weekdays by their short names; None for every day."""
+    names = get_day_names("abbreviated", locale=get_locale())
+    return gettext(", ").join(names[day] for day in sorted(chosen)) if len(chosen) < len(names) else None
 
 
 def deletions(everything: Sequence[Backup]) -> list[dict[str, Any]]:
@@ -144,11 +154,30 @@ def _facts(backup: Backup) -> list[tuple[str, Any]]:
     return facts
 
 
-def _kept(backup: Backup) -> str:
-    if backup.is_pinned:
-        return gettext("Kept until it is unpinned")
-    if not backup.is_ours:
-        return gettext("Kept until you delete it: retention leaves uploaded and found files alone")
-    return ngettext(
-        "Kept for %(num)d day at least", "Kept for %(num)d days at least", config.current().backup_retention_days
-    )
+def _kept(backup: Backup) -> str | None:
+    """Why it is kept, and until when; None for a row without a file."""
+    with translated_errors():
+        plan = backups.retention_plan(db.session())
+    decision = next((each for each in plan.decisions if each.name == backup.name), None)
+    if decision is None:
+        return None
+    if decision.ends_at is not None and decision.reason in (Reason.RECENT, Reason.SAFETY):
+        return gettext(
+            "Kept until %(day)s", day=day_name(decision.ends_at.astimezone(config.current().timezone).date())
+        )
+    return gettext(_REASONS[decision.reason])
+
+
+_REASONS = {
+    Reason.FOREIGN: N_("Kept until you delete it: retention leaves uploaded and found files alone"),
+    Reason.NO_TIME: N_("Kept until you delete it: it has no time that can be read"),
+    Reason.PINNED: N_("Kept until it is unpinned"),
+    Reason.RECENT: N_("Kept: it is among the newest of its days, weeks or months"),
+    Reason.SAFETY: N_("Kept as a safety backup of the last 7 days"),
+    Reason.DAILY: N_("Kept as the backup of its day"),
+    Reason.WEEKLY: N_("Kept as the backup of its week"),
+    Reason.MONTHLY: N_("Kept as the backup of its month"),
+    Reason.FLOOR: N_("Kept as one of the newest verified backups, however old it is"),
+    Reason.TOO_OLD: N_("Goes to the bin soon: its time is over"),
+    Reason.TOO_MANY: N_("Goes to the bin soon: there are more than the largest number"),
+}
