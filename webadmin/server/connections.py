@@ -33,6 +33,7 @@ class BoundedParser(HTTPRequestParser):
     discarded: str | None = None
     completed: bool = False
     body_rcv: Any = None
+    content_length: int = 0
     # How the request begins, whether or not waitress could make anything of it.
     start = b""
 
