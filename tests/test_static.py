@@ -14,12 +14,15 @@ STATIC, TEMPLATES = ROOT / "static", ROOT / "templates"
 PAGES = sorted(TEMPLATES.rglob("*.html"))
 
 
-def test_vendored_files_have_the_checksums_that_are_written_down() -> None:
-    text = (STATIC / "vendor" / "VENDORED.md").read_text()
+@pytest.mark.parametrize(
+    ("folder", "expected"), [(STATIC, {"htmx-4.0.1.min.js", "icons.svg"}), (ROOT / "tests", {"axe-core-4.14.1.min.js"})]
+)
+def test_vendored_files_have_the_checksums_that_are_written_down(folder: Path, expected: set[str]) -> None:
+    text = (folder / "vendor" / "VENDORED.md").read_text()
     rows = re.findall(r"`(?:static/)?([\w./-]+\.(?:js|svg))`.*?`?([0-9a-f]{64})`?", text)
-    assert {name.rsplit("/", 1)[-1] for name, _ in rows} >= {"htmx-4.0.1.min.js", "icons.svg"}
+    assert {name.rsplit("/", 1)[-1] for name, _ in rows} >= expected
     for name, checksum in rows:
-        found = next(STATIC.rglob(name.rsplit("/", 1)[-1]))
+        found = next(folder.rglob(name.rsplit("/", 1)[-1]))
         assert hashlib.sha256(found.read_bytes()).hexdigest() == checksum, name
 
 

@@ -25,7 +25,7 @@ dlg.addEventListener('close', () => { if (!dlg.open) { dlg.replaceChildren(); op
 onClick('[data-template]', el => { dlg.replaceChildren($('#' + el.dataset.template).content.cloneNode(true)); syncDialog(); });
 onClick('#dlg [data-close]', (el, e) => { e.preventDefault(); dlg.close(); });
 
-// --- each second: toasts age (6 s, 15 s with Undo, errors stay), count-downs run ---
+// --- each second: toasts age (errors stay), count-downs run ---
 setInterval(() => {
   $$('[data-toast]').forEach((el, i, all) => {
     if (el.dataset.kind !== 'bad' && !el.matches(':hover, :focus-within')) el.age = (el.age || 0) + 1;
@@ -35,7 +35,7 @@ setInterval(() => {
 }, 1000);
 onClick('[data-close-toast]', el => el.closest('.toast').remove());
 
-// --- a pressed button turns busy after 150 ms and cannot be pressed twice ---
+// --- a pressed button turns busy and cannot be pressed twice ---
 const busy = el => { if (el?.matches('button, .btn')) el.waits = setTimeout(() => { el.ariaBusy = 'true'; }, 150); };
 const idle = el => { if (el?.waits) { clearTimeout(el.waits); el.waits = 0; el.ariaBusy = null; } };
 on('click', e => { if (e.target.closest('button, .btn')?.waits) { e.preventDefault(); e.stopImmediatePropagation(); } }, true);
@@ -70,7 +70,7 @@ on('change', ({target}) => {
   if (target.matches('[data-select]')) select();
 });
 
-// --- keys; never in a field, never while an input method composes ---
+// --- keys; not in a field, not while an input method composes ---
 let prefix = '';
 on('keydown', e => {
   const mod = e.ctrlKey || e.metaKey, rows = $$('[data-row]'), row = e.target.closest('[data-row]');
@@ -103,10 +103,12 @@ on('signed-in', e => {
 });
 onClick('[data-retry]', () => { offline.hidden = true; resend(); });
 on('visibilitychange', () => { if (!doc.hidden) $$('[data-poll]').forEach(el => htmx.trigger(el, 'poll')); });
+let held;
+on('htmx:before:swap', () => { held = doc.activeElement; });
 on('htmx:after:swap', () => {
   select();
   syncDialog();
-  const to = $('main [data-focus]') || $('main h1');
+  const to = $('main [data-focus]') || held !== doc.body && $('main h1');
   if (to && doc.activeElement === doc.body) { to.tabIndex = -1; to.focus(); }
 });
 select();

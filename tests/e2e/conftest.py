@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from threading import Thread
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from waitress.server import create_server
+
+from tests.e2e.serving import served
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 # What Chromium would otherwise ask its maker, or a proxy of this machine.
@@ -39,18 +38,8 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def site(app: Flask) -> Iterator[str]:
     """The address at which the application is served."""
-    server = create_server(app, host="127.0.0.1", port=0, threads=6)
-
-    def run() -> None:
-        # Closing takes the descriptors away from the loop that may be waiting on them.
-        with suppress(OSError):
-            server.run()
-
-    thread = Thread(target=run, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.effective_port}"
-    server.close()
-    thread.join(5)
+    with served(app) as url:
+        yield url
 
 
 @pytest.fixture

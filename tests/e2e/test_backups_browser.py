@@ -125,6 +125,10 @@ def test_everything_works_without_scripts(app, open_browser, market):
     page.goto("/backups/bin")
     page.get_by_role("button", name="Bring back").click()
     expect(page.get_by_text("is back.")).to_be_visible()
+    page.goto("/backups/upload")
+    page.set_input_files("#file", market)
+    page.locator("main").get_by_role("button", name="Upload").click()
+    expect(page.get_by_text("The file is kept as")).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [320, 390, 768])

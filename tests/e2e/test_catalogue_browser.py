@@ -259,6 +259,31 @@ def test_everything_without_scripts(app, open_browser):
     expect(page.locator("#title")).to_have_value("产品总监")
 
 
+def test_create_review_and_publish_without_scripts(app, open_browser):
+    page = open_browser(java_script_enabled=False).new_page()
+    page.goto("/assistants")
+    page.get_by_role("link", name="New assistant").click()
+    page.get_by_role("button", name="Create draft").click()
+    expect(page.locator("[role=alert] a").first).to_have_attribute("href", "#title")
+    page.locator("#title").fill("Without scripts")
+    page.locator("#emoji").fill("🧪")
+    page.locator("#desc").fill("Made by forms alone")
+    page.locator("#prompt").fill("Say so.")
+    page.get_by_role("button", name="Create draft").click()
+    page.get_by_role("button", name="Submit for review").click()
+    page.get_by_role("button", name="Publish").click()
+    expect(page.locator("#editor-head .badge")).to_contain_text("Published")
+    page.get_by_role("button", name="Duplicate").click()
+    expect(page.locator("#editor-head .badge")).to_contain_text("Draft")
+    page.goto("/assistants?status=draft&sort=title")
+    for number in range(2):
+        page.locator("[data-select]").nth(number).check()
+    page.locator("[data-bulk-bar]").get_by_role("button", name="Delete…").click()
+    page.get_by_role("button", name="Delete 2 assistants").click()
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("[data-toast]")).to_contain_text("2 assistants are back.")
+
+
 @pytest.mark.parametrize("width", [320, 390, 768, 1280])
 def test_nothing_scrolls_sideways(app, open_browser, width):
     store(

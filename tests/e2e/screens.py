@@ -1,0 +1,270 @@
+"""Every screen in every state: in which world it stands, where, and what a person does to see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from playwright.sync_api import Page, expect
+
+from tests.e2e.worlds import World
+from tests.factories import make_record, store
+from webadmin import catalogue
+from webadmin.accounts import SYSTEM
+from webadmin.db import transaction
+
+Act = Callable[[Page, World], None]
+
+
+@dataclass(frozen=True)
+class Screen:
+    """`name` is the screen, a dash and its state; `path` may name things of the world: `/backups/{altered}`."""
+
+    name: str
+    world: str
+    path: str
+    act: Act = lambda page, world: None
+    is_signed_in: bool = True
+
+    def open(self, page: Page, world: World) -> None:
+        """Bring the page into this state."""
+        page.goto(self.path.format_map(world.names))
+        self.act(page, world)
+
+
+def press(*selectors: str, shows: str) -> Act:
+    """Click each, and wait until `shows` is there."""
+
+    def act(page: Page, _world: World) -> None:
+        for selector in selectors:
+            page.locator(selector).first.click()
+        expect(page.locator(shows).first).to_be_visible()
+
+    return act
+
+
+def shows(selector: str) -> Act:
+    """Wait until it is there."""
+    return press(shows=selector)
+
+
+def send(selector: str, *, shows: str, **typed: str) -> Act:
+    """Fill the fields by their ids, and press the button."""
+
+    def act(page: Page, _world: World) -> None:
+        for field, text in typed.items():
+            page.locator(f"#{field}").fill(text)
+        page.locator("form[novalidate], form").evaluate_all("all => all.forEach(form => { form.noValidate = true; })")
+        page.locator(selector).first.click()
+        expect(page.locator(shows).first).to_be_visible()
+
+    return act
+
+
+def _upload(content: bytes) -> Act:
+    def act(page: Page, _world: World) -> None:
+        page.set_input_files("#file", {"name": "market.json", "mimeType": "application/json", "buffer": content})
+        page.locator("#upload .primary").click()
+        expect(page.locator("#upload [role=alert]")).to_be_visible()
+
+    return act
+
+
+def _select_rows(page: Page, _world: World) -> None:
+    for number in range(2):
+        page.locator("[data-select]").nth(number).check()
+    expect(page.locator("[data-bulk-bar]")).to_be_visible()
+
+
+def _delete_rows(page: Page, world: World) -> None:
+    _select_rows(page, world)
+    page.locator("[data-bulk-bar] .danger").click()
+    expect(page.locator("dialog h1")).to_be_visible()
+
+
+def _edit_tags(page: Page, world: World) -> None:
+    _select_rows(page, world)
+    page.locator("[data-bulk-bar] .btn:has(use[href*=tag])").click()
+    expect(page.locator("dialog .tag-box").first).to_be_visible()
+
+
+def _type(page: Page, _world: World) -> None:
+    page.locator("#desc").fill("Another description")
+    expect(page.locator("#save-bar")).to_be_visible()
+    expect(page.locator("#card-preview")).to_contain_text("Another description")
+
+
+def _show_changes(page: Page, _world: World) -> None:
+    page.locator("#prompt").fill("You review code changes.\nQuote the line, and {name}.")
+    page.locator("#show-changes").click()
+    expect(page.locator("#prompt-pane .diff")).to_be_visible()
+
+
+def _kept_text(page: Page, world: World) -> None:
+    _type(page, world)
+    page.wait_for_function("localStorage.length > 0")
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.reload()
+    expect(page.locator("[data-draft-note]")).to_be_visible()
+
+
+def _conflict(page: Page, world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        current = catalogue.get(session, "ast_1")
+        changed = {"desc": f"Theirs, after v{current.version}", "tags": ["coding", f"v{current.version}"]}
+        catalogue.update(session, SYSTEM, "ast_1", changed, version=current.version)
+    page.locator("#desc").fill("Mine")
+    page.locator("#prompt").fill("My prompt\nof two lines")
+    page.locator("#save-bar .primary").click()
+    expect(page.locator("#conflict")).to_be_visible()
+
+
+def _gone(page: Page, world: World) -> None:
+    store(world.app, make_record("short-lived"))
+    page.goto("/assistants/edit/short-lived")
+    with world.app.app_context(), transaction() as session:
+        catalogue.remove(session, SYSTEM, "short-lived")
+    page.locator("#desc").fill("Mine")
+    page.locator("#save-bar .primary").click()
+    expect(page.locator("main .text-block")).to_be_visible()
+
+
+def _session_ends(page: Page, _world: World) -> None:
+    kept = page.context.cookies()
+    page.context.clear_cookies()
+    page.locator("#desc").fill("Typed when the session had ended")  # The preview asks, and is refused.
+    expect(page.locator("dialog #sign-in-name")).to_be_visible()
+    page.context.add_cookies(kept)
+
+
+def _connection_lost(page: Page, _world: World) -> None:
+    page.locator("#desc").fill("Typed when the connection was lost")
+    page.context.set_offline(True)
+    page.locator("#save-bar .primary").click()
+    expect(page.locator("#offline")).to_be_visible()
+    page.context.set_offline(False)
+
+
+def _open_in_use(page: Page, _world: World) -> None:
+    page.locator("tr", has_text="n00").get_by_role("button").click()
+    expect(page.locator(".halves")).to_be_visible()
+
+
+def _unticked(page: Page, _world: World) -> None:
+    page.locator("#confirmed").evaluate("box => { box.required = false; }")
+    page.locator("main .danger-fill").click()
+    expect(page.locator("main [role=alert]")).to_be_visible()
+
+
+ROW_MENU = press("tr[data-row] .c-menu > *", shows=".menu[open] .danger")
+WRONG = send(".sign-in .primary", shows="[role=alert]", **{"sign-in-name": "Ada", "sign-in-password": "wrong"})
+
+SCREENS = [
+    Screen("dashboard - empty", "empty", "/"),
+    Screen("dashboard - all well", "good", "/"),
+    Screen("dashboard - backup not checked", "full", "/"),
+    Screen("dashboard - last backup failed", "failed", "/"),
+    Screen("dashboard - user menu open", "good", "/", press(".user-menu summary", shows=".user-menu .menu-list")),
+    Screen("dashboard - keys", "good", "/", lambda page, _world: page.keyboard.press("?")),
+    Screen("dashboard - table of the bars", "good", "/", press(".as-table summary", shows=".as-table table")),
+    Screen("list - empty", "empty", "/assistants"),
+    Screen("list - filled", "full", "/assistants"),
+    Screen("list - compact and filtered", "full", "/assistants?status=published&tag=coding&author=marta&rows=compact"),
+    Screen("list - match in the prompt", "full", "/assistants?q=ppp"),
+    Screen("list - no match", "full", "/assistants?q=nowhere", shows(".empty")),
+    Screen("list - with selection", "full", "/assistants?status=draft", _select_rows),
+    Screen("list - question before several go", "full", "/assistants?status=draft", _delete_rows),
+    Screen("list - tags of several", "full", "/assistants?status=draft", _edit_tags),
+    Screen("list - menu of a row open", "full", "/assistants", ROW_MENU),
+    Screen("list - tags to choose from", "full", "/assistants", press("#list-filters summary", shows=".menu[open] a")),
+    Screen("list - sort menu open", "full", "/assistants", press("#list-filters summary >> nth=-1", shows=".menu hr")),
+    Screen("filter - tags", "full", "/assistants/filter/tag"),
+    Screen("filter - authors", "full", "/assistants/filter/author"),
+    Screen("actions - of one", "full", "/assistants/actions/ast_1"),
+    Screen("editor - new", "good", "/assistants/new"),
+    Screen("editor - new with errors", "good", "/assistants/new", send("#save-bar .primary", shows="[role=alert]")),
+    Screen("editor - published", "full", "/assistants/edit/ast_1"),
+    Screen("editor - pending", "good", "/assistants/edit/ast_1"),
+    Screen("editor - rejected", "full", "/assistants/edit/ast_4"),
+    Screen("editor - private draft", "good", "/assistants/edit/ast_3"),
+    Screen("editor - odd id, long texts", "full", "/assistants/edit/~YS9iP2MjZA"),
+    Screen("editor - unsaved", "good", "/assistants/edit/ast_2", _type),
+    Screen("editor - changes of the prompt", "full", "/assistants/edit/ast_4", _show_changes),
+    Screen(
+        "editor - preview of the prompt", "full", "/assistants/edit/ast_4", press("#show-preview", shows=".text-block")
+    ),
+    Screen("editor - text kept in the browser", "good", "/assistants/edit/ast_2", _kept_text),
+    Screen(
+        "editor - with errors",
+        "good",
+        "/assistants/edit/ast_2",
+        send("#save-bar .primary", shows="[role=alert]", title="", prompt="", desc="d" * 1001),
+    ),
+    Screen("editor - emoji picker open", "good", "/assistants/edit/ast_2", press("[popovertarget]", shows=".picks")),
+    Screen("editor - menu open", "good", "/assistants/edit/ast_2", press("#editor-head summary", shows=".menu hr")),
+    Screen(
+        "editor - question before deleting",
+        "good",
+        "/assistants/edit/ast_2",
+        press("#editor-head summary", "#editor-head .danger", shows="dialog h1"),
+    ),
+    Screen("editor - conflict", "full", "/assistants/edit/ast_1", _conflict),
+    Screen("editor - deleted meanwhile", "full", "/assistants", _gone),
+    Screen("editor - session ended", "good", "/assistants/edit/ast_2", _session_ends),
+    Screen("editor - connection lost", "good", "/assistants/edit/ast_2", _connection_lost),
+    Screen("delete - one, as a page", "full", "/assistants/delete/ast_2"),
+    Screen("trash - empty", "empty", "/trash"),
+    Screen("trash - filled", "full", "/trash"),
+    Screen("trash - id in use", "full", "/trash", _open_in_use),
+    Screen("backups - none", "empty", "/backups"),
+    Screen("backups - filled", "full", "/backups"),
+    Screen("backups - none of a kind", "good", "/backups?kind=uploaded"),
+    Screen("backups - running", "busy", "/backups"),
+    Screen("backups - last run failed", "failed", "/backups"),
+    Screen(
+        "backups - menu of a row open", "full", "/backups", press(".c-actions summary", shows=".menu[open] .danger")
+    ),
+    Screen("backup - verified", "full", "/backups/{verified}"),
+    Screen("backup - not checked", "full", "/backups/{unchecked}"),
+    Screen("backup - altered", "full", "/backups/{altered}"),
+    Screen("backup - missing", "full", "/backups/{missing}"),
+    Screen("backup - question before deleting", "full", "/backups/{altered}", press("main .danger", shows="dialog h1")),
+    Screen("backup - the only good one stays", "good", "/backups/{only}/delete"),
+    Screen("upload - a backup to keep", "full", "/backups/upload"),
+    Screen("upload - refused", "full", "/backups/upload", _upload(b"hello")),
+    Screen("bin - empty", "empty", "/backups/bin"),
+    Screen("bin - filled", "full", "/backups/bin"),
+    Screen("import - upload", "full", "/import"),
+    Screen("import - file refused", "full", "/import", _upload(b"\x1f\x8bhello")),
+    Screen("import - file too large", "full", "/import", _upload(b" " * 1_200_000)),
+    Screen("import - bad records", "full", "{decide}"),
+    Screen("import - altered file", "full", "{changed}"),
+    Screen("import - cannot be imported", "full", "{refused}"),
+    Screen("import - review", "full", "{review}"),
+    Screen("import - review, added", "full", "{review}?tab=added"),
+    Screen("import - nothing to change", "full", "{same}"),
+    Screen(
+        "import - question before deleting", "full", "{review}?mode=replace", press(".bar .primary", shows="dialog h1")
+    ),
+    Screen("import - confirmation, as a page", "full", "{review}/confirm?mode=replace", _unticked),
+    Screen("import - result", "full", "{done}"),
+    Screen("job - running", "busy", "/jobs/{job}"),
+    Screen("settings - no tokens", "empty", "/settings/tokens"),
+    Screen("settings - tokens", "full", "/settings/tokens"),
+    Screen("settings - token refused", "full", "/settings/tokens", send("main .primary", shows="[role=alert]")),
+    Screen("settings - question before revoking", "full", "/settings/tokens", press("td .btn", shows="dialog h1")),
+    Screen("settings - people", "full", "/settings/people"),
+    Screen("settings - person refused", "full", "/settings/people", send("main .primary", shows="[role=alert]")),
+    Screen("settings - password", "full", "/settings/password"),
+    Screen("settings - password refused", "full", "/settings/password", send("main .primary", shows="[role=alert]")),
+    Screen("sign-in - asked", "empty", "/sign-in", is_signed_in=False),
+    Screen("sign-in - wrong", "empty", "/sign-in", WRONG, is_signed_in=False),
+    Screen("setup - asked", "new", "/setup", is_signed_in=False),
+    Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
+    *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),
+    Screen("components - all", "dev", "/dev/ui"),
+    Screen("components - dialog", "dev", "/dev/ui", press("[data-template=dev-dialog]", shows="dialog h1")),
+    Screen("error - 404 signed out", "empty", "/setup", is_signed_in=False),
+]
+BY_ID = {re.sub(r"[^a-z0-9]+", "-", screen.name): screen for screen in SCREENS}

@@ -1,0 +1,62 @@
+"""Signing in and the settings in a real browser, with scripts and without."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.people import PASSWORD
+
+NEW = "another walk by the river"
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_tokens_people_and_password(open_browser, has_script):
+    page = open_browser(java_script_enabled=has_script).new_page()
+    page.goto("/settings/tokens")
+    page.get_by_label("Name").fill("chat front end")
+    page.get_by_role("button", name="Make token").click()
+    expect(page.locator("#token-text")).to_have_text(re.compile(r"^\S{30,}$"))
+    page.get_by_role("link", name="Back to the tokens").click()
+    page.get_by_role("link", name="Revoke…").click()
+    page.get_by_role("button", name="Revoke the token").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Revoked the token “chat front end”.")
+    page.get_by_role("link", name="People").click()
+    page.get_by_label("User name").fill("Ben")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Add the person").click()
+    expect(page.locator("main table")).to_contain_text("Ben")
+    page.goto("/settings/password")
+    page.locator("#current").fill(PASSWORD)
+    page.locator("#password").fill(NEW)
+    page.get_by_role("button", name="Change password").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Your password is changed.")
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_signing_out_and_in_leads_to_where_the_person_was_going(open_browser, has_script):
+    page = open_browser(java_script_enabled=has_script).new_page()
+    page.goto("/assistants")
+    page.locator(".user-menu summary").click()
+    page.get_by_role("button", name="Sign out").click()
+    page.goto("/backups")
+    page.get_by_label("User name").fill("Ada")
+    page.get_by_label("Password", exact=True).fill("wrong")
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("That user name and password do not match.")
+    expect(page.get_by_label("User name")).to_have_value("Ada")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.locator("main").get_by_role("button", name="Sign in").click()
+    expect(page).to_have_url(re.compile("/backups$"))
+
+
+def test_theme_and_language_without_scripts(open_browser):
+    page = open_browser(java_script_enabled=False).new_page()
+    page.goto("/assistants?q=x")
+    page.locator(".user-menu summary").click()
+    page.get_by_role("button", name="Dark").click()
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.locator(".user-menu summary").click()
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    assert page.url.endswith("/assistants?q=x")

@@ -1,0 +1,223 @@
+"""Sites in a known state, each built once for a worker: the screens of `screens.py` are looked at on them."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import werkzeug.exceptions
+from flask import Flask
+
+from tests.e2e.serving import served
+from tests.factories import make_record, store
+from tests.people import add_person, close, sign_in
+from tests.web.conftest import Browser
+from webadmin import accounts, backups, catalogue, jobs
+from webadmin.accounts import SYSTEM
+from webadmin.app import create_app
+from webadmin.backups import Kind
+from webadmin.config import Config
+from webadmin.db import transaction
+from webadmin.errors import DomainError, Message
+
+LONG = "An assistant whose title goes on for longer than any line of the list is wide, and then some more"
+
+
+@dataclass
+class World:
+    """A served site, what is where in it (`names`), and the session of Ada."""
+
+    app: Flask
+    folder: Path
+    url: str = ""
+    session: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+
+    def browser(self) -> Browser:
+        """Ada without scripts."""
+        client = self.app.test_client()
+        if not self.session:
+            add_person(self.app, "Ada")
+            sign_in(client, "Ada")
+            self.session = client.get_cookie("aa_session").value
+        client.set_cookie("aa_session", self.session)
+        return Browser(client)
+
+
+@contextmanager
+def build(name: str, folder: Path) -> Iterator[World]:
+    """The site called `name` (a key of `WORLDS`), served until the block ends."""
+    places = {"DATABASE_PATH": str(folder / "assistants.db"), "DATABASE_BACKUP_DIR": str(folder / "backups")}
+    fixed = {"LOG_DIR": str(folder / "logs"), "TIMEZONE": "UTC", "MAX_UPLOAD_SIZE": "1MiB"}
+    with pytest.MonkeyPatch.context() as environment:
+        if name == "dev":
+            environment.setenv("FLASK_DEBUG", "1")
+        app = create_app(Config.load(places | fixed, env_file=None))
+    _add_failing_pages(app)
+    world = World(app, folder)
+    end = WORLDS[name](world)
+    with served(app) as world.url:
+        yield world
+    if end:
+        end()
+    close(app)
+
+
+def document(*records: dict[str, Any], count: int | None = None) -> bytes:
+    """A backup of the earlier system with these records."""
+    times = {"createdAt": "2026-01-15T10:30:00.000Z"}
+    metadata = {
+        "version": "1.0.0",
+        "timestamp": "2026-01-15T10:30:00.000Z",
+        "recordCount": len(records) if count is None else count,
+    }
+    return json.dumps({"metadata": metadata, "assistants": [times | each for each in records]}).encode()
+
+
+def _add_failing_pages(app: Flask) -> None:
+    """`/fail/CODE` answers with that error."""
+    for code in (400, 403, 404, 413, 429, 500, 503):
+
+        def fail(code: int = code) -> None:
+            raise RuntimeError if code == 500 else werkzeug.exceptions.default_exceptions[code]
+
+        app.add_url_rule(f"/fail/{code}", f"fail_{code}", fail)
+
+
+def _new(_world: World) -> None:
+    """Nobody has an account yet."""
+
+
+def _empty(world: World) -> None:
+    world.browser()
+
+
+def _good(world: World) -> None:
+    """A few assistants, some waiting; the newest backup is verified."""
+    store(
+        world.app,
+        make_record("ast_1", status="pending"),
+        make_record("ast_2", title="产品经理", desc="写需求文档", status="pending", emoji="📦"),
+        make_record("ast_3", title=LONG, status="draft", is_public=False),
+        make_record("ast_4", status="rejected", review_note="Name the input"),
+        make_record("ast_5"),
+    )
+    with world.app.app_context():
+        world.names["only"] = backups.create(SYSTEM).name
+        with transaction() as session:
+            catalogue.update(session, SYSTEM, "ast_5", {"desc": "Another line"}, version=1)
+    world.browser()
+
+
+def _full(world: World) -> None:
+    """Everything that a list can show, and imports at each step."""
+    store(
+        world.app,
+        make_record("ast_1", extra={"colour": b'"blue"'}),
+        make_record("ast_2", title="产品经理", desc="写需求文档", tags=["产品", "a, b", "t" * 60], emoji="📦"),
+        make_record("ast_3", title=LONG, desc=LONG * 3, status="pending", is_public=False, author="a" * 90),
+        make_record("ast_4", status="rejected", review_note="Name the input"),
+        make_record("a/b?c#d", title="W" * 300, prompt="p" * 3000),
+        *(make_record(f"n{n:02}", title=f"Number {n:02}", status="draft") for n in range(28)),
+    )
+    browser = world.browser()
+    _fill_backups(world, browser)
+    _fill_trash(world)
+    with world.app.app_context(), transaction() as session:
+        token, _text = accounts.issue_token(session, SYSTEM, "chat front end", expires_days=30)
+        world.names["token"] = str(token.id)
+        accounts.issue_token(session, SYSTEM, "script")
+    _upload_imports(world, browser)
+
+
+def _fill_backups(world: World, browser: Browser) -> None:
+    folder = world.folder / "backups"
+    with world.app.app_context():
+        kinds = (Kind.SAFETY, Kind.MANUAL, Kind.SCHEDULED, Kind.MANUAL)
+        for name, kind in zip(("verified", "altered", "missing", "binned"), kinds, strict=True):
+            world.names[name] = backups.create(SYSTEM, reason=kind).name
+        backups.delete(SYSTEM, world.names["binned"])
+    altered = folder / world.names["altered"]
+    altered.write_bytes(altered.read_bytes().replace(b"Code Reviewer", b"Code Reviewed"))
+    browser.post(f"/backups/{world.names['altered']}/verify")
+    (folder / world.names["missing"]).unlink()
+    world.names["unchecked"] = "assistants_backup_by_hand.json"
+    (folder / world.names["unchecked"]).write_text("[]")
+    browser.page("/backups")
+
+
+def _fill_trash(world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        for number in ("00", "01"):
+            record = catalogue.get(session, f"n{number}")
+            catalogue.remove(session, SYSTEM, record.id, version=record.version)
+        fields = {"title": "The id again", "desc": "d", "emoji": "🤖", "prompt": "p"}
+        catalogue.create(session, SYSTEM, fields, assistant_id="n00")
+
+
+def _upload_imports(world: World, browser: Browser) -> None:
+    plain = {"id": "ast_1", "title": "Renamed", "prompt": "new", "colour": "red"}
+    bad = {"id": "bad", "prompt": "no title"}
+    world.names["review"] = browser.imported(document(plain, {"id": "added", "title": LONG, "prompt": "x"}))
+    world.names["decide"] = browser.imported(document(plain, bad))
+    altered = (world.folder / "backups" / world.names["altered"]).read_bytes()
+    world.names["changed"] = browser.imported(altered)
+    world.names["refused"] = browser.imported(document(plain, count=7))
+    world.names["same"] = browser.imported((world.folder / "backups" / world.names["verified"]).read_bytes())
+    done = browser.imported(document({"id": "brought", "title": "Brought", "prompt": "x"}, bad))
+    review = browser.page(f"{done}?errors=skip")
+    browser.submit(review.select_one("form[action$='/apply']"))
+    browser.settled(done)
+    world.names["done"] = done
+
+
+def _failed(world: World) -> None:
+    """The disk was full when the daily backup ran; an older one is good."""
+    with world.app.app_context():
+        backups.create(SYSTEM)
+    store(world.app, make_record(prompt="x" * 3_000_000))
+    world.browser()
+    with closing(sqlite3.connect(world.folder / "assistants.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with world.app.app_context(), suppress(DomainError):
+            backups.create(SYSTEM, reason=Kind.SCHEDULED)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _busy(world: World) -> Callable[[], None]:
+    """A backup runs, and does not end by itself; another task has failed."""
+    store(world.app, make_record())
+    world.browser()
+    go = threading.Event()
+
+    def work(progress: Any) -> dict[str, Any]:
+        progress.update("writing", 842, 1284)
+        go.wait(100)
+        raise OSError
+
+    with world.app.app_context():
+        world.names["job"] = jobs.start("backup", SYSTEM, work, title=Message("Manual backup")).id
+    return go.set
+
+
+WORLDS: dict[str, Callable[[World], Callable[[], None] | None]] = {
+    "new": _new,
+    "dev": _empty,
+    "empty": _empty,
+    "good": _good,
+    "full": _full,
+    "failed": _failed,
+    "busy": _busy,
+}
