@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -50,6 +51,16 @@ def walk(session: Session, query: Query) -> list[str]:
         if page.next is None:
             return found
         page = catalogue.find(session, replace(query, cursor=page.next))
+
+
+def walk_records(session: Session, query: Query) -> list[str]:
+    page = catalogue.list_records(session, query)
+    found = [str(record.id) for record in page.records]
+    while page.next is not None:
+        page = catalogue.list_records(session, replace(query, cursor=page.next))
+        assert page.first == len(found) + 1
+        found += [str(record.id) for record in page.records]
+    return found
 
 
 def matches(record: Record, query: Query) -> bool:
@@ -99,6 +110,12 @@ def test_pages_hold_exactly_what_matches_in_order(opened: Opened, content: list[
     session = opened()
     wanted = [record for record in content if matches(record, query)]
     assert walk(session, query) == in_order(wanted, query.sort)
+    assert walk_records(session, query) == in_order(wanted, query.sort)
+    for page in range(1, 5):
+        start = (page - 1) * query.page_size
+        found = catalogue.list_records(session, query, page=page)
+        assert found.total == len(wanted)
+        assert [r.id for r in found.records] == in_order(wanted, query.sort)[start : start + query.page_size]
     everywhere = [record for record in content if matches(record, replace(query, status=None))]
     counted = catalogue.counts(session, query)
     assert counted["all"] == len(everywhere)
@@ -119,6 +136,19 @@ def test_going_back_shows_the_page_one_came_from(opened: Opened, sort: Sort) -> 
         assert ([i.id for i in back.items], back.first) == ([i.id for i in earlier.items], earlier.first)
 
 
+def test_rows_without_an_id_are_in_no_list_and_no_total(opened: Opened) -> None:
+    opened()
+    fill([Record(id="x", title="t", author="ada", created_at="2025-01-01")])
+    with db.transaction() as session:
+        session.connection().exec_driver_sql(
+            "INSERT INTO assistants (title, desc, emoji, prompt, author, created_at)"
+            " VALUES ('t', '', '', '', 'ada', '')"
+        )
+    for query in (Query(), Query(author="ada"), Query(status="draft"), Query(search="t")):
+        found = catalogue.list_records(opened(), query)
+        assert ([r.id for r in found.records], found.total) == (["x"], 1)
+
+
 @pytest.mark.parametrize("cursor", ["x", "W10", "bm90IGpzb24", "é", "=" * 9])
 def test_an_altered_cursor_is_refused_in_words(opened: Opened, cursor: str) -> None:
     with pytest.raises(Invalid, match="cursor"):
@@ -134,21 +164,47 @@ def test_a_hit_in_the_prompt_brings_its_surroundings(opened: Opened) -> None:
     assert len(snippet) < 200
 
 
+def plan_of_next(session: Session, find: Callable[..., Any], query: Query) -> str:
+    """How SQLite reads the page after the first."""
+    page = find(session, query)
+    seen: list[str] = []
+    connection = session.connection().connection.driver_connection
+    assert connection is not None
+    connection.set_trace_callback(seen.append)
+    find(session, replace(query, cursor=page.next))
+    connection.set_trace_callback(None)
+    selects = [statement for statement in seen if statement.startswith("SELECT") and "assistants" in statement]
+    return " ".join(row[3] for each in selects for row in connection.execute("EXPLAIN QUERY PLAN " + each))
+
+
 @pytest.mark.parametrize("sort", list(Sort))
 def test_no_page_sorts_or_scans_the_table(opened: Opened, sort: Sort) -> None:
     session = opened()
     fill([Record(id=f"r{n:03}", title="t", created_at="2025-01-01") for n in range(50)])
-    page = catalogue.find(opened(), Query(sort=sort, page_size=10))
-    plans: list[str] = []
-    connection = session.connection().connection.driver_connection
-    assert connection is not None
-    connection.set_trace_callback(plans.append)
-    catalogue.find(session, Query(sort=sort, page_size=10, cursor=page.next))
-    connection.set_trace_callback(None)
-    for statement in [plan for plan in plans if plan.startswith("SELECT")]:
-        details = " ".join(row[3] for row in connection.execute("EXPLAIN QUERY PLAN " + statement))
-        assert "USE TEMP B-TREE" not in details
-        assert "USING INDEX" in details
+    plan = plan_of_next(session, catalogue.find, Query(sort=sort, page_size=10))
+    assert "USE TEMP B-TREE" not in plan
+    assert "USING INDEX" in plan
+
+
+@pytest.mark.parametrize(
+    "query",
+    [Query(), Query(status="draft"), Query(author="ada"), Query(is_open=True)],
+    ids=["all", "status", "author", "open"],
+)
+def test_no_page_of_whole_records_sorts_and_its_total_reads_an_index_alone(opened: Opened, query: Query) -> None:
+    session = opened()
+    fill(
+        [
+            Record(
+                id=f"r{n:03}", title="t", author="ada", status="published" if query.is_open else "draft", is_public=True
+            )
+            for n in range(20)
+        ]
+    )
+    plan = plan_of_next(session, catalogue.list_records, replace(query, sort=Sort.CREATED, page_size=5))
+    assert "USE TEMP B-TREE" not in plan
+    assert "SCAN assistants USING COVERING INDEX" in plan or "SEARCH assistants USING COVERING INDEX" in plan
+    assert "SCAN assistants " not in plan.replace("SCAN assistants USING COVERING INDEX", "")
 
 
 def test_the_facets_count_authors_and_tags(opened: Opened) -> None:
