@@ -57,6 +57,8 @@ def build(name: str, folder: Path) -> Iterator[World]:
     """The site called `name` (a key of `WORLDS`), served until the block ends."""
     places = {"DATABASE_PATH": str(folder / "assistants.db"), "DATABASE_BACKUP_DIR": str(folder / "backups")}
     fixed = {"LOG_DIR": str(folder / "logs"), "TIMEZONE": "UTC", "MAX_UPLOAD_SIZE": "1MiB"}
+    if name == "busy":
+        fixed |= {"AUTO_BACKUP_TIME": "03:00", "AUTO_BACKUP_DAYS": "mon,fri"}
     with pytest.MonkeyPatch.context() as environment:
         if name == "dev":
             environment.setenv("FLASK_DEBUG", "1")
