@@ -94,7 +94,7 @@ def end_sessions(user_id: str) -> None:
 def is_bearer_call(request: Request) -> bool:
     """Whether the request comes with a token instead of a browser's session."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0]
-    return request.path.startswith("/api/") and scheme.lower() == "bearer"
+    return f"{request.path}/".startswith("/api/") and scheme.lower() == "bearer"
 
 
 def _create(session: ServerSession, response: Response) -> None:
