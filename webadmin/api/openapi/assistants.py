@@ -7,6 +7,7 @@ from typing import Any
 from webadmin import catalogue
 from webadmin.api.openapi import examples as shown
 from webadmin.api.openapi.parts import answer, examples, json_body, operation, parameter, query, schema
+from webadmin.errors import N_
 
 TAG = "Assistants"
 _CHANGES = ("400", "401", "403", "404", "409", "412", "413", "415", "429", "500", "503")
@@ -31,12 +32,14 @@ def _list() -> dict[str, Any]:
     return operation(
         "listAssistants",
         TAG,
-        "List and search",
-        "Newest `createdAt` first (compared as text), then by id. Read on with `page`, or with `cursor` in constant "
-        "time; `page` × `pageSize` beyond 100,000 is refused. An empty filter is no filter.",
+        N_("List and search"),
+        N_(
+            "Newest `createdAt` first (compared as text), then by id. Read on with `page`, or with `cursor` in "
+            "constant time; `page` × `pageSize` beyond 100,000 is refused. An empty filter is no filter."
+        ),
         {
             "200": answer(
-                "One page.",
+                N_("One page."),
                 schema("AssistantList"),
                 examples(page=("The first page of two", shown.LIST)),
                 headers=("ETag", "Cache-Control", "Vary"),
@@ -45,19 +48,19 @@ def _list() -> dict[str, Any]:
         },
         errors=("400", "401", "429", "500", "503"),
         parameters=[
-            query("page", "The page, from 1. Not together with `cursor`.", _number(100_000, 1), example=1),
-            query("pageSize", "Records a page.", _number(100, 20), example=20),
-            query("status", "Only this status.", {"enum": ["", *catalogue.STATUSES]}, example="published"),
-            query("author", "Only this author; the whole name.", {"type": "string"}, example="marta"),
+            query("page", N_("The page, from 1. Not together with `cursor`."), _number(100_000, 1), example=1),
+            query("pageSize", N_("Records a page."), _number(100, 20), example=20),
+            query("status", N_("Only this status."), {"enum": ["", *catalogue.STATUSES]}, example="published"),
+            query("author", N_("Only this author; the whole name."), {"type": "string"}, example="marta"),
             query(
                 "search",
-                "Only records whose title or desc holds this text; the case of A to Z makes no difference.",
+                N_("Only records whose title or desc holds this text; the case of A to Z makes no difference."),
                 {"type": "string"},
                 example="review",
             ),
             query(
                 "cursor",
-                "`nextCursor` of the page before, under the same filters. Not together with `page`.",
+                N_("`nextCursor` of the page before, under the same filters. Not together with `page`."),
                 {"type": "string"},
             ),
             parameter("If-None-Match"),
@@ -73,11 +76,11 @@ def _get() -> dict[str, Any]:
     return operation(
         "getAssistant",
         TAG,
-        "Read one",
-        "The record as it is stored; one in the trash is not found.",
+        N_("Read one"),
+        N_("The record as it is stored; one in the trash is not found."),
         {
             "200": answer(
-                "The record.",
+                N_("The record."),
                 schema("Assistant"),
                 examples(published=("A published assistant", shown.REVIEWER)),
                 headers=("ETag", "Cache-Control", "Vary"),
@@ -93,11 +96,11 @@ def _create() -> dict[str, Any]:
     return operation(
         "createAssistant",
         TAG,
-        "Create",
-        "Creates a draft. `title`, `desc`, `emoji` and `prompt` are required.",
+        N_("Create"),
+        N_("Creates a draft. `title`, `desc`, `emoji` and `prompt` are required."),
         {
             "201": answer(
-                "The record as it is stored.",
+                N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(draft=("A new draft", shown.DRAFT)),
                 headers=("Location",),
@@ -106,7 +109,7 @@ def _create() -> dict[str, Any]:
         },
         errors=("400", "401", "403", "409", "413", "415", "429", "500", "503"),
         request_body=json_body(
-            "The new assistant.",
+            N_("The new assistant."),
             "NewAssistant",
             examples(
                 draft=("A new draft", shown.NEW),
@@ -138,12 +141,14 @@ def _update() -> dict[str, Any]:
     return operation(
         "updateAssistant",
         TAG,
-        "Change",
-        "Changes the fields of the body and nothing else. Equal values change nothing and make no new version. The "
-        "limits bind the fields that change.",
+        N_("Change"),
+        N_(
+            "Changes the fields of the body and nothing else. Equal values change nothing and make no new version. The "
+            "limits bind the fields that change."
+        ),
         {
             "200": answer(
-                "The record as it is stored.",
+                N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(changed=("After the change", shown.CHANGED)),
             )
@@ -151,7 +156,7 @@ def _update() -> dict[str, Any]:
         errors=_CHANGES,
         parameters=[parameter("If-Match")],
         request_body=json_body(
-            "The fields to change, and `version`.",
+            N_("The fields to change, and `version`."),
             "AssistantChange",
             examples(change=("Another description and one more tag", shown.CHANGE)),
         ),
@@ -162,9 +167,9 @@ def _delete() -> dict[str, Any]:
     return operation(
         "deleteAssistant",
         TAG,
-        "Delete",
-        "Moves the record to the trash, from which people can put it back.",
-        {"200": answer("Its id.", schema("Deleted"), examples(deleted=("Deleted", {"id": shown.REVIEWER["id"]})))},
+        N_("Delete"),
+        N_("Moves the record to the trash, from which people can put it back."),
+        {"200": answer(N_("Its id."), schema("Deleted"), examples(deleted=("Deleted", {"id": shown.REVIEWER["id"]})))},
         errors=("400", "401", "403", "404", "412", "429", "500", "503"),
         parameters=[parameter("If-Match")],
     )
@@ -174,12 +179,14 @@ def _set_status() -> dict[str, Any]:
     return operation(
         "setAssistantStatus",
         TAG,
-        "Submit, publish, reject, withdraw",
-        "Moves the record to another status; a move that is not in the table is refused. `reviewedAt` is set on "
-        "published and rejected, `publishedAt` on each move to published.",
+        N_("Submit, publish, reject, withdraw"),
+        N_(
+            "Moves the record to another status; a move that is not in the table is refused. `reviewedAt` is set on "
+            "published and rejected, `publishedAt` on each move to published."
+        ),
         {
             "200": answer(
-                "The record as it is stored.",
+                N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(submitted=("Submitted for review", shown.SUBMITTED)),
             )
@@ -187,7 +194,7 @@ def _set_status() -> dict[str, Any]:
         errors=_CHANGES,
         parameters=[parameter("If-Match")],
         request_body=json_body(
-            "The status to go to, and `version`.",
+            N_("The status to go to, and `version`."),
             "StatusChange",
             examples(
                 submit=(

@@ -18,26 +18,33 @@ from webadmin.api.openapi.parts import (
     usual_headers,
 )
 from webadmin.backups import Mode
+from webadmin.errors import N_
 
 TAG = "Backups"
 JOBS = "Jobs"
 _BOOLEAN = {"enum": ["true", "false"], "default": "false"}
 _OPTIONS: dict[str, dict[str, Any]] = {
     "mode": {
-        "description": "`merge`: create what is new, update what differs. `skip`: create what is new only. `replace`: "
-        "the catalogue becomes the file, the rest goes to the trash.",
+        "description": N_(
+            "`merge`: create what is new, update what differs. `skip`: create what is new only. `replace`: "
+            "the catalogue becomes the file, the rest goes to the trash."
+        ),
         "enum": [*Mode],
         "default": Mode.MERGE,
     },
-    "dryRun": {"description": "`true` reports what would change, and changes nothing.", **_BOOLEAN},
+    "dryRun": {"description": N_("`true` reports what would change, and changes nothing."), **_BOOLEAN},
     "onError": {
-        "description": "`abort`: one bad record, and nothing changes. `skip`: take the good records and report the "
-        "others.",
+        "description": N_(
+            "`abort`: one bad record, and nothing changes. `skip`: take the good records and report the others."
+        ),
         "enum": ["abort", "skip"],
         "default": "abort",
     },
-    "confirmDeleteAll": {"description": "`true` lets an empty file replace a catalogue.", **_BOOLEAN},
-    "acceptAltered": {"description": "`true` takes a file whose checksum is wrong, if its JSON is whole.", **_BOOLEAN},
+    "confirmDeleteAll": {"description": N_("`true` lets an empty file replace a catalogue."), **_BOOLEAN},
+    "acceptAltered": {
+        "description": N_("`true` takes a file whose checksum is wrong, if its JSON is whole."),
+        **_BOOLEAN,
+    },
 }
 
 
@@ -57,12 +64,14 @@ def _export() -> dict[str, Any]:
     return operation(
         "exportCatalogue",
         TAG,
-        "Export the catalogue",
-        "The whole catalogue as a backup document, as a download. It is one state of the catalogue, complete before "
-        "the first byte is sent; `HEAD` tells its size alone.",
+        N_("Export the catalogue"),
+        N_(
+            "The whole catalogue as a backup document, as a download. It is one state of the catalogue, complete "
+            "before the first byte is sent; `HEAD` tells its size alone."
+        ),
         {
             "200": {
-                "description": "The document, not in an envelope.",
+                "description": N_("The document, not in an envelope."),
                 "headers": usual_headers("Content-Disposition"),
                 "content": {
                     JSON: {
@@ -84,7 +93,7 @@ def _import() -> dict[str, Any]:
             "file": {
                 "type": "string",
                 "contentMediaType": "application/octet-stream",
-                "description": "The document, plain or gzip.",
+                "description": N_("The document, plain or gzip."),
             },
             **_OPTIONS,
         },
@@ -93,13 +102,15 @@ def _import() -> dict[str, Any]:
     return operation(
         "importCatalogue",
         TAG,
-        "Import a backup document",
-        "Brings the records of a document into the catalogue: a safety backup first, then one transaction, which is "
-        "done whole or not at all. Options are parameters of the address or fields of the form. One import, backup or "
-        "restore runs at a time; while another one does, the answer is 503.",
+        N_("Import a backup document"),
+        N_(
+            "Brings the records of a document into the catalogue: a safety backup first, then one transaction, which "
+            "is done whole or not at all. Options are parameters of the address or fields of the form. One import, "
+            "backup or restore runs at a time; while another one does, the answer is 503."
+        ),
         {
             "200": answer(
-                "What it did.", schema("ImportReport"), examples(merged=("Three records of 780", shown.IMPORTED))
+                N_("What it did."), schema("ImportReport"), examples(merged=("Three records of 780", shown.IMPORTED))
             ),
             "202": _accepted(),
         },
@@ -109,7 +120,9 @@ def _import() -> dict[str, Any]:
             parameter("Prefer"),
         ],
         request_body=body(
-            "The document, as a file of a form or as the body; as JSON it may be packed (`Content-Encoding: gzip`).",
+            N_(
+                "The document, as a file of a form or as the body; as JSON it may be packed (`Content-Encoding: gzip`)."
+            ),
             {
                 JSON: {
                     "schema": schema("ReadDocument"),
@@ -121,7 +134,7 @@ def _import() -> dict[str, Any]:
                         dryRun=("Only tell what would change", {"file": shown.DOCUMENT_TEXT, "dryRun": "true"})
                     ),
                 },
-                "application/gzip": {"schema": {"description": "The document, packed: bytes that are no JSON."}},
+                "application/gzip": {"schema": {"description": N_("The document, packed: bytes that are no JSON.")}},
             },
         ),
     )
@@ -129,7 +142,7 @@ def _import() -> dict[str, Any]:
 
 def _accepted() -> dict[str, Any]:
     return answer(
-        "With `Prefer: respond-async`: the task goes on. Ask at `Location` how it is.",
+        N_("With `Prefer: respond-async`: the task goes on. Ask at `Location` how it is."),
         schema("Job"),
         examples(running=("Under way", shown.JOB)),
         headers=("Location", "Preference-Applied"),
@@ -141,11 +154,11 @@ def _list() -> dict[str, Any]:
     return operation(
         "listBackups",
         TAG,
-        "List the backups",
-        "Every backup, newest first by the time inside the document; what has no readable time comes last.",
+        N_("List the backups"),
+        N_("Every backup, newest first by the time inside the document; what has no readable time comes last."),
         {
             "200": answer(
-                "All of them; there are no pages.",
+                N_("All of them; there are no pages."),
                 {"type": "array", "items": schema("Backup")},
                 examples(two=("One by hand, one of the night", [shown.BACKUP, shown.NIGHTLY])),
             )
@@ -158,11 +171,11 @@ def _create() -> dict[str, Any]:
     return operation(
         "createBackup",
         TAG,
-        "Make a backup",
-        "Writes a backup of the whole catalogue into the backup folder and reads it back.",
+        N_("Make a backup"),
+        N_("Writes a backup of the whole catalogue into the backup folder and reads it back."),
         {
             "201": answer(
-                "Its row in the list.",
+                N_("Its row in the list."),
                 schema("Backup"),
                 examples(made=("Made and verified", shown.BACKUP)),
             ),
@@ -171,7 +184,7 @@ def _create() -> dict[str, Any]:
         errors=("400", "401", "403", "409", "413", "415", "429", "500", "503"),
         parameters=[parameter("Prefer")],
         request_body=json_body(
-            "Nothing, or a note.",
+            N_("Nothing, or a note."),
             "NewBackup",
             examples(note=("With a note", {"note": "Before the new prompts"})),
             is_required=False,
@@ -183,11 +196,11 @@ def _job() -> dict[str, Any]:
     return operation(
         "getJob",
         JOBS,
-        "How a task is",
-        "What a task does, how far it is, and what became of it.",
+        N_("How a task is"),
+        N_("What a task does, how far it is, and what became of it."),
         {
             "200": answer(
-                "The task.",
+                N_("The task."),
                 schema("Job"),
                 examples(running=("Under way", shown.JOB), done=("Done", shown.JOB_DONE)),
             )
@@ -200,11 +213,11 @@ def _cancel() -> dict[str, Any]:
     return operation(
         "cancelJob",
         JOBS,
-        "Ask a task to stop",
-        "A task that stops has changed nothing. One that has ended already stays as it is.",
+        N_("Ask a task to stop"),
+        N_("A task that stops has changed nothing. One that has ended already stays as it is."),
         {
             "200": answer(
-                "The task, asked to stop.",
+                N_("The task, asked to stop."),
                 schema("Job"),
                 examples(asked=("Asked to stop", shown.JOB | {"cancelRequested": True})),
             )

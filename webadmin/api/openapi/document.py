@@ -8,6 +8,7 @@ from webadmin import __version__, config
 from webadmin.api.openapi import assistants, backups, errors, examples, schemas
 from webadmin.api.openapi.parts import JSON, answer, operation, schema, usual_headers
 from webadmin.api.openapi.parts import examples as shown
+from webadmin.errors import N_
 from webadmin.sessions import COOKIE
 
 _TOKEN: dict[str, Any] = {"token": []}
@@ -44,10 +45,10 @@ def build() -> dict[str, Any]:
         "info": {"title": config.current().site_name, "version": __version__, "description": _INTRODUCTION},
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": assistants.TAG, "description": "The records of the catalogue."},
-            {"name": backups.TAG, "description": "The catalogue as a file: out, in, and kept."},
-            {"name": backups.JOBS, "description": "Tasks that take longer than a caller wants to wait."},
-            {"name": "Service", "description": "The program itself."},
+            {"name": assistants.TAG, "description": N_("The records of the catalogue.")},
+            {"name": backups.TAG, "description": N_("The catalogue as a file: out, in, and kept.")},
+            {"name": backups.JOBS, "description": N_("Tasks that take longer than a caller wants to wait.")},
+            {"name": "Service", "description": N_("The program itself.")},
         ],
         "paths": paths,
         "components": {
@@ -62,7 +63,7 @@ def build() -> dict[str, Any]:
 
 def _security(method: str, operation_id: str) -> list[dict[str, Any]]:
     allowed = [_TOKEN, _SESSION if method in _SAFE else _SESSION_AND_CSRF]
-    is_public = operation_id in _PUBLIC and getattr(config.current(), "public_read", False)
+    is_public = operation_id in _PUBLIC and config.current().public_read
     return [{}, *allowed] if is_public else allowed
 
 
@@ -71,19 +72,19 @@ def _security_schemes() -> dict[str, Any]:
         "token": {
             "type": "http",
             "scheme": "bearer",
-            "description": "A token of the settings page: `Authorization: Bearer …`.",
+            "description": N_("A token of the settings page: `Authorization: Bearer …`."),
         },
         "session": {
             "type": "apiKey",
             "in": "cookie",
             "name": COOKIE,
-            "description": "The session of a signed-in browser.",
+            "description": N_("The session of a signed-in browser."),
         },
         "csrf": {
             "type": "apiKey",
             "in": "header",
             "name": "X-CSRFToken",
-            "description": "The CSRF token of that session, with every call that changes something.",
+            "description": N_("The CSRF token of that session, with every call that changes something."),
         },
     }
 
@@ -92,19 +93,19 @@ def _service_paths() -> dict[str, Any]:
     health = operation(
         "getHealth",
         "Service",
-        "Whether the program works",
-        "A check per part. Needs no token, and tells no secret and no path.",
-        {"200": answer("Every part works.", schema("Health"), shown(well=("All is well", examples.HEALTHY)))},
+        N_("Whether the program works"),
+        N_("A check per part. Needs no token, and tells no secret and no path."),
+        {"200": answer(N_("Every part works."), schema("Health"), shown(well=("All is well", examples.HEALTHY)))},
         errors=("500", "503"),
     )
     document = operation(
         "getDocument",
         "Service",
-        "This document",
-        "What you are reading, as OpenAPI 3.1.",
+        N_("This document"),
+        N_("What you are reading, as OpenAPI 3.1."),
         {
             "200": {
-                "description": "The document, not in an envelope.",
+                "description": N_("The document, not in an envelope."),
                 "headers": usual_headers("ETag"),
                 "content": {JSON: {"schema": {"type": "object", "required": ["openapi", "paths"]}}},
             },
@@ -117,7 +118,7 @@ def _service_paths() -> dict[str, Any]:
 
 
 def _not_modified() -> dict[str, Any]:
-    return {"description": "`If-None-Match` names the current ETag.", "headers": usual_headers("ETag")}
+    return {"description": N_("`If-None-Match` names the current ETag."), "headers": usual_headers("ETag")}
 
 
 def _parameters() -> dict[str, Any]:
@@ -137,13 +138,13 @@ def _parameters() -> dict[str, Any]:
         }
 
     return {
-        "id": in_path("The id of the assistant, as it is written in addresses.", examples.REVIEWER["id"]),
-        "jobId": in_path("The id of the task.", examples.JOB["id"]),
-        "If-Match": header("If-Match", "Act only if an ETag of this list is current, or `*`.", '"3f2a91"'),
-        "If-None-Match": header("If-None-Match", "Answer 304 if an ETag of this list is current.", '"3f2a91"'),
+        "id": in_path(N_("The id of the assistant, as it is written in addresses."), examples.REVIEWER["id"]),
+        "jobId": in_path(N_("The id of the task."), examples.JOB["id"]),
+        "If-Match": header("If-Match", N_("Act only if an ETag of this list is current, or `*`."), '"3f2a91"'),
+        "If-None-Match": header("If-None-Match", N_("Answer 304 if an ETag of this list is current."), '"3f2a91"'),
         "Prefer": header(
             "Prefer",
-            "`respond-async` answers 202 with the task at once; with `wait=N`, after at most N seconds (RFC 7240).",
+            N_("`respond-async` answers 202 with the task at once; with `wait=N`, after at most N seconds (RFC 7240)."),
             "respond-async, wait=5",
         ),
     }

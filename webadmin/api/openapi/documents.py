@@ -7,9 +7,10 @@ from typing import Any
 from webadmin import catalogue, config
 from webadmin.api.openapi import examples
 from webadmin.api.openapi.parts import INTEGER_64, WITHOUT_NUL, nullable, schema
+from webadmin.errors import N_
 
 _DATE = [{"type": "null"}, {"type": "string", "format": "date-time"}, {"type": "string", "format": "date"}]
-_COUNT = {"type": ["integer", "null"], "description": "If it is there, the number of records that follow."}
+_COUNT = {"type": ["integer", "null"], "description": N_("If it is there, the number of records that follow.")}
 
 
 def build() -> dict[str, Any]:
@@ -42,7 +43,9 @@ def _value(description: str, name: str, bounds: dict[str, Any]) -> dict[str, Any
 
 def _written() -> dict[str, Any]:
     return {
-        "description": "A backup document of the layout that is written here. It carries what proves that it is whole.",
+        "description": N_(
+            "A backup document of the layout that is written here. It carries what proves that it is whole."
+        ),
         "type": "object",
         "required": ["metadata", "assistants", "integrity"],
         "properties": {
@@ -73,7 +76,7 @@ def _read() -> dict[str, Any]:
     records = {"type": "array", "items": schema("ReadRecord")}
     # A later program may write what this one cannot know; it says so by a version or format above 1.
     version = {
-        "description": "The version of the layout; one of a later program is refused.",
+        "description": N_("The version of the layout; one of a later program is refused."),
         "not": {
             "anyOf": [{"type": "string", "pattern": "^0*([2-9]|[1-9][0-9])"}, {"type": "number", "minimum": 2}],
         },
@@ -95,12 +98,12 @@ def _read() -> dict[str, Any]:
                             "version": version,
                             "recordCount": _COUNT,
                             "format": {
-                                "description": "Only in documents that were written here.",
+                                "description": N_("Only in documents that were written here."),
                                 "not": {"type": "integer", "minimum": 2},
                             },
                         },
                     },
-                    "integrity": {"description": "Only in documents that were written here, as their last line."},
+                    "integrity": {"description": N_("Only in documents that were written here, as their last line.")},
                 },
             },
             {
@@ -119,35 +122,37 @@ def _record() -> dict[str, Any]:
 
     text = {"type": ["string", "null"], "pattern": WITHOUT_NUL}
     return {
-        "description": "A record of a file; the limits of what is typed do not bind it. Keys beyond these are kept.",
+        "description": N_(
+            "A record of a file; the limits of what is typed do not bind it. Keys beyond these are kept."
+        ),
         "type": "object",
         "required": ["id", "title", "prompt"],
         "properties": {
             "id": required("Unique in the file.", maxLength=255),
             "title": required("The name that people see."),
             "prompt": required("What the assistant is told to be."),
-            "desc": text | {"description": "Empty if it is not there."},
-            "emoji": text | {"description": "A robot's face if it is not there."},
+            "desc": text | {"description": N_("Empty if it is not there.")},
+            "emoji": text | {"description": N_("A robot's face if it is not there.")},
             "tags": {
-                "description": "A list of texts, or the text of such a list.",
+                "description": N_("A list of texts, or the text of such a list."),
                 "type": ["array", "string", "null"],
                 "items": {"type": "string", "pattern": WITHOUT_NUL},
                 "maxItems": 1000,
                 "pattern": WITHOUT_NUL,
             },
-            "isPublic": nullable("False if it is not there.", "boolean"),
-            "status": {"enum": [*catalogue.STATUSES, None], "description": "Draft if it is not there."},
-            "author": text | {"description": "The caller's name if it is not there."},
-            "createdAt": {"anyOf": _DATE, "description": "The document's time if it is not there."},
+            "isPublic": nullable(N_("False if it is not there."), "boolean"),
+            "status": {"enum": [*catalogue.STATUSES, None], "description": N_("Draft if it is not there.")},
+            "author": text | {"description": N_("The caller's name if it is not there.")},
+            "createdAt": {"anyOf": _DATE, "description": N_("The document's time if it is not there.")},
             "updatedAt": {"anyOf": _DATE},
             "reviewedAt": {"anyOf": _DATE},
             "publishedAt": {"anyOf": _DATE},
-            "reviewNote": text | {"description": "What the reviewer wrote."},
-            "version": nullable("1 if it is not there.", "integer", minimum=-(2**63), maximum=2**53 - 1),
-            "category": nullable("A list of anything.", "array", items=schema("StoredValue")),
-            "usageCount": nullable("A whole number of at most 64 bits.", "integer")
+            "reviewNote": text | {"description": N_("What the reviewer wrote.")},
+            "version": nullable(N_("1 if it is not there."), "integer", minimum=-(2**63), maximum=2**53 - 1),
+            "category": nullable(N_("A list of anything."), "array", items=schema("StoredValue")),
+            "usageCount": nullable(N_("A whole number of at most 64 bits."), "integer")
             | {"minimum": INTEGER_64["minimum"], "maximum": INTEGER_64["maximum"]},
-            "rating": nullable("A number that 64-bit floating point holds exactly.", "number"),
+            "rating": nullable(N_("A number that 64-bit floating point holds exactly."), "number"),
         },
         "propertyNames": {"pattern": WITHOUT_NUL},
         "additionalProperties": schema("Value"),
