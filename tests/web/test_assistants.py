@@ -94,6 +94,29 @@ class TestList:
     def test_finds_what_the_address_says(self, ada, three, query, found):
         assert titles(soup(ada.get(f"/assistants?{query}"))) == found
 
+    def test_shows_what_was_edited_between_two_days(self, app, ada):
+        times = {
+            "old": "2026-10-31T23:59:59.000Z",
+            "in": "2026-11-02T10:00:00.000Z",
+            "late": "2026-11-03T00:00:00.000Z",
+        }
+        store(app, *(make_record(each, title=each, updated_at=at) for each, at in times.items()))
+        store(app, make_record("never", title="never edited", created_at="2026-11-01T00:00:00.000Z"))
+        page = soup(ada.get("/assistants?from=2026-11-01&to=2026-11-02&sort=title"))
+        assert titles(page) == ["in", "never edited"]
+        chip = page.select_one(".chip.on")
+        assert "1 Nov to 2 Nov" in chip.text
+        assert chip["href"] == "/assistants?sort=title"
+        kept = {field["name"]: field["value"] for field in page.select("#filters input[type=hidden]")}
+        assert kept == {"from": "2026-11-01", "to": "2026-11-02", "sort": "title"}
+        assert titles(soup(ada.get("/assistants?from=2026-11-03"))) == ["late"]
+
+    def test_offers_days_to_choose_from(self, ada, three):
+        menu = soup(ada.get("/assistants?from=&to=&tag=data"))
+        assert [each["name"] for each in menu.select("#filters input[type=date]")] == ["from", "to"]
+        week = menu.find("a", string=re.compile("The last 7 days"))["href"]
+        assert re.fullmatch(r"/assistants\?tag=data&from=\d{4}-\d\d-\d\d", week)
+
     def test_marks_matches_and_shows_the_line_of_the_prompt(self, ada, three):
         row = soup(ada.get("/assistants?q=slow")).select_one("tr[data-row]")
         assert row.select_one(".entry-line mark").text == "slow"
@@ -169,7 +192,8 @@ class TestList:
     def test_without_scripts_the_filters_are_one_form(self, ada, three):
         page = soup(ada.get("/assistants?tag=coding&visibility=private&view=compact&size=50"))
         form = page.select_one("#filters")
-        assert fields_of(form) == {"q": "", "tag": "coding", "visibility": "private", "view": "compact", "size": "50"}
+        kept = {"tag": "coding", "visibility": "private", "view": "compact", "size": "50"}
+        assert fields_of(form) == kept | {"q": "", "from": "", "to": ""}
         assert form.select_one("button.unscripted")
         for name in ("tag", "author"):
             link = form.select_one(f'a[href^="/assistants/filter/{name}"]')
@@ -657,10 +681,11 @@ class TestDeletion:
             assert "Nothing was selected." in ada.get("/assistants").text
 
 
+WHOLE_LIST = {"all": "1", "back": "/assistants?tag=coding", "id": ["a"]}
+
+
 class TestAllThatMatch:
     """Acts on a whole list, whose filters its form carries."""
-
-    LIST = {"all": "1", "back": "/assistants?tag=coding", "id": ["a"]}
 
     @pytest.fixture(autouse=True)
     def _records(self, app):
@@ -685,7 +710,7 @@ class TestAllThatMatch:
         assert soup(ada.get("/assistants?tag=writing")).select_one("[name=all]") is None
 
     def test_publishing_says_first_what_it_would_do(self, app, ada, folder):
-        page = soup(post(ada, "/assistants/publish", **self.LIST))
+        page = soup(post(ada, "/assistants/publish", **WHOLE_LIST))
         assert "Publish 28 assistants?" in page.h1.text
         text = page.select_one("form.dialog-body p").text
         assert "A safety backup is taken first. 1 was published already. 1 is rejected" in text
@@ -697,7 +722,7 @@ class TestAllThatMatch:
         assert len(list((folder / "backups").glob("*.json"))) == 1
 
     def test_unpublishing_leaves_what_is_not_published(self, app, ada):
-        page = soup(post(ada, "/assistants/unpublish", **self.LIST))
+        page = soup(post(ada, "/assistants/unpublish", **WHOLE_LIST))
         assert "Unpublish 1 assistant?" in page.h1.text
         self.agree(ada, page)
         assert stored(app, "p").status == "draft"
@@ -708,7 +733,7 @@ class TestAllThatMatch:
         assert "1 was published already." in self.told(ada)
 
     def test_deleting_and_undoing(self, app, ada, folder):
-        page = soup(post(ada, "/assistants/delete", **self.LIST))
+        page = soup(post(ada, "/assistants/delete", **WHOLE_LIST))
         assert "Delete 30 assistants?" in page.h1.text
         assert [each.text for each in page.select(".prose li")][10] == "and 20 more"
         self.agree(ada, page)
@@ -721,7 +746,7 @@ class TestAllThatMatch:
         assert stored(app, "r").status == "rejected"
 
     def test_a_list_that_grew_is_not_acted_on(self, app, ada):
-        page = soup(post(ada, "/assistants/delete", **self.LIST))
+        page = soup(post(ada, "/assistants/delete", **WHOLE_LIST))
         store(app, make_record("new"))
         answer = self.agree(ada, page)
         assert answer.status_code == 409
@@ -731,7 +756,7 @@ class TestAllThatMatch:
     def test_what_changed_since_the_list_was_read_is_left_out(self, app, ada):
         seen_at = soup(ada.get("/assistants")).select_one("[name=seen_at]")["value"]
         save(ada, "/assistants/edit/d00", title="Changed")
-        page = soup(post(ada, "/assistants/delete", seen_at=seen_at, **self.LIST))
+        page = soup(post(ada, "/assistants/delete", seen_at=seen_at, **WHOLE_LIST))
         assert "Delete 29 assistants?" in page.h1.text
         self.agree(ada, page)
         assert "1 was changed meanwhile and left out." in self.told(ada)
@@ -742,7 +767,7 @@ class TestAllThatMatch:
         assert stored(app, "d00")
 
     def test_exporting_takes_every_page(self, ada):
-        answer = post(ada, "/assistants/export", **self.LIST)
+        answer = post(ada, "/assistants/export", **WHOLE_LIST)
         assert len(json.loads(answer.data)) == 30
         assert int(answer.headers["Content-Length"]) == len(answer.data)
 

@@ -1,12 +1,17 @@
 """The list's address: what it says is what is shown, and nonsense in it is ignored."""
 
+from collections.abc import Callable
+
 import pytest
 from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.datastructures import MultiDict
 
+from tests.people import close
+from webadmin.app import create_app
 from webadmin.catalogue import Query, Sort
+from webadmin.config import Config
 from webadmin.web.listing import Listing, excerpt
 
 WORDS = st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cc", "Zs", "Zl", "Zp"]), min_size=1)
@@ -43,6 +48,26 @@ def test_address_and_list_are_the_same_thing(query, is_compact):
 )
 def test_nonsense_counts_as_absent(args):
     assert Listing.from_args(MultiDict(args)) == Listing()
+
+
+def test_days_are_those_of_the_site(make_config: Callable[..., Config]) -> None:
+    # East of Greenwich a day begins on the evening before.
+    app = create_app(make_config(TIMEZONE="Asia/Shanghai"))
+    with app.test_request_context():
+        listing = Listing.from_args(MultiDict({"from": "2026-11-20", "to": "2026-11-18"}))
+        assert listing.query.edited_from == "2026-11-17T16:00:00.000Z"
+        assert listing.query.edited_before == "2026-11-20T16:00:00.000Z"
+        assert Listing.from_args(MultiDict(listing.pairs())) == listing
+        assert listing.is_filtered
+        assert listing.href(status="draft") == "/assistants?status=draft&from=2026-11-18&to=2026-11-20"
+        assert listing.without_days() == "/assistants"
+    close(app)
+
+
+@pytest.mark.parametrize("day", ["yesterday", "2026-02-30", "0001-01-01", "9999-12-31", ""])
+def test_a_day_that_is_none_counts_as_absent(app: Flask, day: str) -> None:
+    with app.test_request_context():
+        assert Listing.from_args(MultiDict({"from": day, "to": day})) == Listing()
 
 
 def test_tags_are_bounded():

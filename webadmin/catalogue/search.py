@@ -20,7 +20,7 @@ from webadmin.catalogue.cursors import Cursor, Stored
 from webadmin.catalogue.models import Assistant
 from webadmin.catalogue.records import Record
 
-_SNIPPET_BEFORE, _SNIPPET_LENGTH = 40, 160
+_SNIPPET_BEFORE, _SNIPPET_LENGTH = 16, 160
 
 
 class Sort(StrEnum):
@@ -53,7 +53,8 @@ _ORDERS = {
 class Query:
     """What a list shows. `search` is looked for in `search_in`; `cursor` comes from a page's `next` or `previous`.
 
-    `is_open` leaves out what is not both public and published, whatever the other filters say.
+    `edited_from` and `edited_before` are times as they are stored: last edited at the first or later, and before the
+    second. `is_open` leaves out what is not both public and published, whatever the other filters say.
     """
 
     search: str = ""
@@ -61,6 +62,8 @@ class Query:
     author: str | None = None
     tags: tuple[str, ...] = ()
     is_public: bool | None = None
+    edited_from: str | None = None
+    edited_before: str | None = None
     sort: Sort = Sort.EDITED
     cursor: str | None = None
     page_size: int = 25
@@ -219,6 +222,11 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
         found.append(Assistant.author == query.author)
     if query.is_public is not None:
         found.append(Assistant.is_public != 0 if query.is_public else Assistant.is_public == 0)
+    edited = _ORDERS[Sort.EDITED].key
+    if query.edited_from:
+        found.append(edited >= query.edited_from)
+    if query.edited_before:
+        found.append(edited < query.edited_before)
     if query.is_open:
         # Other programs may have stored there what is no number, which then counts as 0.
         is_number = func.typeof(Assistant.is_public) == "integer"

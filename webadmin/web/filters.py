@@ -60,6 +60,7 @@ def register(app: Flask) -> None:
     env.filters.update(
         time=time_element,
         exact=exact,
+        day=day_name,
         moment=moment,
         until=until,
         duration=duration,

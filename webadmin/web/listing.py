@@ -5,20 +5,57 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from datetime import MAXYEAR, date, datetime, time, timedelta
+from typing import Any, NamedTuple
 from unicodedata import east_asian_width
 
 from flask import url_for
 from werkzeug.datastructures import MultiDict
 
+from webadmin import clock, config
 from webadmin.catalogue import STATUSES, Query, Sort
 
 PAGE_SIZES = (25, 50, 100)
 _VISIBILITY = {"public": True, "private": False}
 # SQLite refuses expressions nested deeper than 1,000; nobody combines so many by hand.
 _MOST_TAGS = 20
+# Stored times have four digits of the year; at the end of the calendar there is no day after.
+_FIRST_YEAR = 1000
 # In columns, of which a Chinese character takes two: no list has room for more in a line.
-_EXCERPT_BEFORE, _EXCERPT_WIDTH = 40, 120
+_EXCERPT_BEFORE, _EXCERPT_WIDTH = 16, 120
+
+
+class Days(NamedTuple):
+    """From which day to which, both included, in the zone of the site; None: no bound."""
+
+    first: date | None = None
+    last: date | None = None
+
+    @classmethod
+    def read(cls, first: str, last: str) -> Days:
+        """Days as an address writes them; what is none counts as absent, and an end before the start swaps them."""
+        one, other = _day(first), _day(last)
+        return cls(other, one) if one and other and other < one else cls(one, other)
+
+    def narrow(self, query: Query) -> Query:
+        """`query` with these bounds, as times of the catalogue."""
+        return replace(
+            query,
+            edited_from=_midnight(self.first) if self.first else None,
+            edited_before=_midnight(self.last + timedelta(days=1)) if self.last else None,
+        )
+
+
+def _day(text: str) -> date | None:
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if _FIRST_YEAR <= found.year < MAXYEAR else None
+
+
+def _midnight(day: date) -> str:
+    return clock.to_text(datetime.combine(day, time(), config.current().timezone))
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +64,13 @@ class Listing:
 
     query: Query = field(default_factory=Query)
     is_compact: bool = False
+    days: Days = field(default_factory=Days)
 
     @classmethod
     def from_args(cls, args: MultiDict[str, str]) -> Listing:
         """Read a query string; what makes no sense there counts as absent."""
         status, sort, size = args.get("status", ""), args.get("sort", ""), args.get("size", "")
+        days = Days.read(args.get("from", ""), args.get("to", ""))
         query = Query(
             search=args.get("q", "").strip(),
             status=status if status in STATUSES else None,
@@ -42,7 +81,7 @@ class Listing:
             cursor=args.get("cursor") or None,
             page_size=int(size) if size in {str(n) for n in PAGE_SIZES} else PAGE_SIZES[0],
         )
-        return cls(query, is_compact=args.get("view") == "compact")
+        return cls(days.narrow(query), is_compact=args.get("view") == "compact", days=days)
 
     @property
     def visibility(self) -> str | None:
@@ -53,7 +92,7 @@ class Listing:
     def is_filtered(self) -> bool:
         """Whether anything but the tab narrows the list."""
         of = self.query
-        return bool(of.search or of.author or of.tags or of.is_public is not None)
+        return bool(of.search or of.author or of.tags or of.is_public is not None or any(self.days))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query string's names and values, without what is the default; the cursor aside."""
@@ -70,6 +109,10 @@ class Listing:
             yield "author", of.author
         if self.visibility:
             yield "visibility", self.visibility
+        if self.days.first:
+            yield "from", self.days.first.isoformat()
+        if self.days.last:
+            yield "to", self.days.last.isoformat()
         if of.sort is not Sort.EDITED:
             yield "sort", str(of.sort)
         if of.page_size != PAGE_SIZES[0]:
@@ -77,11 +120,12 @@ class Listing:
         if self.is_compact:
             yield "view", "compact"
 
-    def href(self, *, is_compact: bool | None = None, **changes: Any) -> str:
+    def href(self, *, is_compact: bool | None = None, days: Days | None = None, **changes: Any) -> str:
         """The address of this list with `changes` to its query, at the first page unless `cursor` is given."""
         changed = Listing(
             replace(self.query, **{"cursor": None, **changes}),
             is_compact=self.is_compact if is_compact is None else is_compact,
+            days=self.days if days is None else days,
         )
         return url_for("assistants.list", **changed._args(), cursor=changed.query.cursor)
 
@@ -94,6 +138,15 @@ class Listing:
         for name, value in self.pairs():
             args.setdefault(name, []).append(value)
         return args
+
+    def recent(self, count: int) -> str:
+        """The address of this list with what was edited today, or in the `count` days that end today."""
+        today = clock.now().astimezone(config.current().timezone).date()
+        return self.href(days=Days(today - timedelta(days=count - 1)))
+
+    def without_days(self) -> str:
+        """The address of this list whenever it was edited."""
+        return self.href(days=Days())
 
     def without_tag(self, tag: str) -> str:
         """The address of this list without one of its tags."""
