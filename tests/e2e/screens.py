@@ -223,7 +223,7 @@ SCREENS = [
     Screen("backups - running", "busy", "/backups"),
     Screen("backups - last run failed", "failed", "/backups"),
     Screen(
-        "backups - menu of a row open", "full", "/backups", press(".c-actions summary", shows=".menu[open] .danger")
+        "backups - menu of a row open", "full", "/backups", press(".c-actions [aria-label^=More]", shows=".menu[open] .danger")
     ),
     Screen("backup - verified", "full", "/backups/{verified}"),
     Screen("backup - not checked", "full", "/backups/{unchecked}"),

@@ -119,7 +119,7 @@ def test_everything_works_without_scripts(app, open_browser, market):
     expect(page.get_by_role("heading", level=1)).to_have_text("2 changes were applied", timeout=20_000)
     assert stored(app).title == "Code Reviewer"
     page.goto("/backups")
-    page.locator("#history summary").last.click()
+    page.get_by_role("link", name="More on").last.click()
     page.get_by_role("link", name="Delete…").last.click()
     page.get_by_role("button", name="Delete the backup").click()
     page.goto("/backups/bin")

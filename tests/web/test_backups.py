@@ -254,3 +254,23 @@ def test_names_with_odd_characters_are_addresses(app, browser, folder: Path):
     (folder / "backups" / name).write_text("[]")
     link = browser.page("/backups").select_one("#history a.entry-title")["href"]
     assert name in words(browser.page(link))
+
+
+def test_the_menu_of_a_row_is_read_when_opened(app, browser):
+    name = make(app)
+    page = browser.page("/backups")
+    assert len(page.select("#history [name=csrf_token]")) == 1
+    link = page.select_one("#history .c-actions [hx-get]")
+    assert link["href"] == link["hx-get"] == f"/backups/{name}"
+    assert browser.page(link["href"]).select_one("main .danger")
+    menu = soup(browser.get(link["hx-get"], headers=PARTIAL))
+    assert menu.select_one("details[open] summary[autofocus]")
+    assert [words(each) for each in menu.select("button, a")] == ["Verify", "Copy checksum", "Delete…"]
+
+
+def test_a_page_of_backups_stays_under_60_kb(app, browser):
+    for _ in range(30):
+        make(app)
+    answer = browser.get("/backups", headers={"Accept-Language": "zh-CN"})
+    assert len(soup(answer).select("#history tbody tr")) == 25
+    assert len(answer.data) < 60_000

@@ -120,11 +120,11 @@ def _upload_form(error: str | None = None, status: int = 200) -> flask.Response:
 
 @bp.get("/<name>")
 def show(name: str) -> ResponseReturnValue:
-    """One backup: what proves it, what it holds."""
+    """One backup: what proves it, what it holds; its fragment is the menu of its row in the list."""
     with translated_errors():
         everything = backups.list_backups(db.session())
     backup = _named(everything, name)
-    return page("backups/show.html", backup=backup, **backup_cards.about(backup, everything))
+    return page("backups/show.html", "backups/_menu.html", backup=backup, **backup_cards.about(backup, everything))
 
 
 @bp.get("/<name>/download")
