@@ -210,8 +210,10 @@ class TestUpdate:
         assert '"n":1.50' in answer.text
 
     def test_true_is_not_one(self, client):
-        record = create(client, category=[1], mine=1)
-        assert data(put(client, record, category=[True], mine=True))["version"] == 2
+        record = data(put(client, create(client, category=[1], mine=1), category=[True]))
+        answer = put(client, record, mine=True)
+        assert data(answer)["version"] == 3
+        assert '"category":[true],"mine":true' in answer.text
 
     def test_null_clears_what_may_be_absent_and_nothing_else(self, client):
         record = create(client, tags=["a"], category=["k"], usageCount=1, rating=1.5, mine=1, kept=2)
