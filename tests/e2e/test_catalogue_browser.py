@@ -229,6 +229,52 @@ def test_select_and_publish_several(app, page):
     assert {stored(app, each).status for each in ("n0", "n1")} == {"published"}
 
 
+def test_all_that_match_are_published_after_a_question(app, page):
+    page.goto("/assistants?status=draft&sort=title")
+    page.locator("[data-select]").nth(0).check()
+    page.get_by_label("All 30 that match").check()
+    expect(page.locator("[data-bulk-count]")).to_have_text("30 selected")
+    page.locator("[data-select]").nth(3).uncheck()
+    expect(page.locator("[data-bulk-count]")).to_have_text("24 selected")
+    expect(page.get_by_label("All 30 that match")).not_to_be_checked()
+    page.get_by_label("All 30 that match").check()
+    page.get_by_role("button", name="Publish", exact=True).click()
+    expect(page.locator("dialog h1")).to_have_text("Publish 30 assistants?")
+    page.get_by_role("button", name="Publish 30 assistants").click()
+    expect(page.locator("[data-toast]")).to_contain_text("30 published.")
+    assert {stored(app, f"n{n}").status for n in range(30)} == {"published"}
+
+
+def test_tags_of_several_are_edited_in_the_dialog(app, page):
+    page.goto("/assistants?status=draft&sort=title")
+    for n in range(2):
+        page.locator("[data-select]").nth(n).check()
+    page.get_by_role("button", name="Edit tags…").click()
+    expect(page.locator("dialog h1")).to_have_text("Edit the tags of 2 assistants")
+    page.locator("dialog .tag-box input").first.fill("new")
+    page.locator("dialog .tag-box input").first.press("Enter")
+    page.get_by_role("button", name="Save the tags").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Tags of 2 assistants changed.")
+    assert "new" in stored(app, "n1").tags
+    assert "new" not in stored(app, "n2").tags
+
+
+def test_all_that_match_are_tagged_and_found_by_day_without_scripts(app, open_browser):
+    page = open_browser(java_script_enabled=False).new_page()
+    page.goto("/assistants?status=draft")
+    page.get_by_label("All 30 that match").check()
+    page.get_by_role("button", name="Edit tags…").click()
+    page.locator("#tags").fill("spring")
+    page.get_by_role("button", name="Save the tags").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Tags of 30 assistants changed.")
+    assert "spring" in stored(app, "n29").tags
+    page.locator("#list-filters .menu", has_text="Edited").locator("summary").first.click()
+    page.locator("#edited-to").fill("2001-01-01")
+    page.locator("#list-filters .block").click()
+    expect(page.locator(".empty")).to_contain_text("Nothing matches these filters.")
+    expect(page.locator(".chip.on")).to_contain_text("until 1 Jan 2001")
+
+
 def test_everything_without_scripts(app, open_browser):
     page = open_browser(java_script_enabled=False).new_page()
     page.goto("/assistants")
