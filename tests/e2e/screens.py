@@ -157,6 +157,7 @@ def _unticked(page: Page, _world: World) -> None:
     expect(page.locator("main [role=alert]")).to_be_visible()
 
 
+DAYS = "#list-filters summary:has(use[href*='#clock'])"
 ROW_MENU = press("tr[data-row] .c-menu > *", shows=".menu[open] .danger")
 WRONG = send(".sign-in .primary", shows="[role=alert]", **{"sign-in-name": "Ada", "sign-in-password": "wrong"})
 
@@ -178,7 +179,11 @@ SCREENS = [
     Screen("list - tags of several", "full", "/assistants?status=draft", _edit_tags),
     Screen("list - menu of a row open", "full", "/assistants", ROW_MENU),
     Screen("list - tags to choose from", "full", "/assistants", press("#list-filters summary", shows=".menu[open] a")),
-    Screen("list - sort menu open", "full", "/assistants", press("#list-filters summary >> nth=-1", shows=".menu hr")),
+    Screen(
+        "list - sort menu open", "full", "/assistants", press("#list-filters summary >> nth=-1", shows=".menu[open] hr")
+    ),
+    Screen("list - days of the last edit", "full", "/assistants", press(DAYS, shows="#edited-from")),
+    Screen("list - edited since", "full", "/assistants?from=2026-01-01"),
     Screen("filter - tags", "full", "/assistants/filter/tag"),
     Screen("filter - authors", "full", "/assistants/filter/author"),
     Screen("actions - of one", "full", "/assistants/actions/ast_1"),
@@ -202,7 +207,9 @@ SCREENS = [
         send("#save-bar .primary", shows="[role=alert]", title="", prompt="", desc="d" * 1001),
     ),
     Screen("editor - emoji picker open", "good", "/assistants/edit/ast_2", press("[popovertarget]", shows=".picks")),
-    Screen("editor - menu open", "good", "/assistants/edit/ast_2", press("#editor-head summary", shows=".menu hr")),
+    Screen(
+        "editor - menu open", "good", "/assistants/edit/ast_2", press("#editor-head summary", shows=".menu[open] hr")
+    ),
     Screen(
         "editor - question before deleting",
         "good",
@@ -223,7 +230,10 @@ SCREENS = [
     Screen("backups - running", "busy", "/backups"),
     Screen("backups - last run failed", "failed", "/backups"),
     Screen(
-        "backups - menu of a row open", "full", "/backups", press(".c-actions [aria-label^=More]", shows=".menu[open] .danger")
+        "backups - menu of a row open",
+        "full",
+        "/backups",
+        press(".c-actions .actions > a:last-child", shows=".menu[open] .danger"),
     ),
     Screen("backup - verified", "full", "/backups/{verified}"),
     Screen("backup - not checked", "full", "/backups/{unchecked}"),

@@ -64,6 +64,7 @@ def test_a_dialog_keeps_the_focus_and_gives_it_back(page):
     expect(page.locator("#history tbody tr")).to_have_count(1)
     page.locator("#history a.entry-title").press("Enter")
     opener = page.get_by_role("link", name="Delete…")
+    page.wait_for_load_state()
     opener.press("Enter")
     expect(page.locator("dialog h1")).to_be_focused()
     for _ in range(6):

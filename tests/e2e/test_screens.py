@@ -94,3 +94,12 @@ def test_looks_right(screen: Screen, show: Callable[..., Page]) -> None:
     assert page.locator("html").get_attribute("lang") == "zh-CN"
     found += [f"Chinese: {each}" for each in [*axe(page), *looks(page, 320), *looks(page, 768)]]
     assert not found, "\n".join(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("name", ["list-filled", "editor-published", "backups-filled"])
+def test_a_tablet_has_targets_for_fingers(name: str, show: Callable[..., Page]) -> None:
+    page = show(BY_ID[name], has_touch=True, is_mobile=True)
+    assert page.evaluate("matchMedia('(pointer: coarse)').matches")
+    page.set_viewport_size({"width": 1024, "height": 768})
+    found = page.evaluate(LOOKS, 40)
+    assert not found, "\n".join(found)
