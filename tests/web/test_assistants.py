@@ -619,6 +619,17 @@ class TestConflict:
         assert (record.title, record.prompt) == ("Mine", "You review code changes.\nQuote the line.")
 
 
+def test_a_copy_that_is_asked_for_twice_is_made_once(app, ada):
+    store(app, make_record())
+    form = soup(ada.get(EDIT)).select_one("#editor-head form[action*=duplicate]")
+    menu = soup(ada.get("/assistants/actions/ast_1", headers=PARTIAL)).select_one("[formaction*=duplicate]")
+    assert menu["name"] == "copy_id"
+    assert len(menu["value"]) == 21
+    places = {ada.post(form["action"], data=fields_of(form)).headers["Location"] for _ in range(2)}
+    assert places == {f"/assistants/edit/{fields_of(form)['copy_id']}"}
+    assert len(titles(soup(ada.get("/assistants")))) == 2
+
+
 class TestDeletion:
     def test_asks_deletes_and_undoes(self, app, ada, three):
         before = stored(app, "a")

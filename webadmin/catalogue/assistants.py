@@ -162,16 +162,21 @@ def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, An
     return changed
 
 
-def duplicate(session: Session, actor: Actor, assistant_id: str, *, title: str) -> Record:
-    """Create a draft with the texts of another assistant under a new id and `title`; the actor is its author.
+def duplicate(session: Session, actor: Actor, assistant_id: str, *, title: str, copy_id: str | None = None) -> Record:
+    """Create a draft with the texts of another assistant under `title` and a new id; the actor is its author.
 
-    Raises NotFound. Texts above the limits are copied as they are: nothing was typed.
+    Raises NotFound, and Conflict when `copy_id`, the id that the copy is to have, exists. Texts above the limits are
+    copied as they are: nothing was typed.
     """
     changes.absorb(session)
     original = get(session, assistant_id)
+    if copy_id is not None:
+        limits.check_changed({"id": copy_id})
+        if find_record(session, copy_id) is not None:
+            raise Conflict(N_("An assistant with the id “%(id)s” exists already."), id=copy_id)
     record = msgspec.structs.replace(
         original,
-        id=new_id(),
+        id=copy_id if copy_id is not None else new_id(),
         title=title,
         author=actor.name,
         status="draft",

@@ -19,6 +19,12 @@ def encode_id(assistant_id: str) -> str:
     return catalogue.encode_id(assistant_id)
 
 
+@bp.app_template_global("copy_id")
+def copy_id() -> str:
+    """The id that a copy will have: it stands in the form, so that a form sent twice makes one copy."""
+    return catalogue.new_id()
+
+
 def reading() -> Session:
     """A session to read with, after what other programs did has become history.
 

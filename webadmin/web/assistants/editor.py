@@ -120,12 +120,15 @@ def update(key: str) -> ResponseReturnValue:
 
 @bp.post("/assistants/duplicate/<path:key>")
 def duplicate(key: str) -> ResponseReturnValue:
-    """A new draft with the same texts, opened in the editor."""
-    assistant_id = catalogue.decode_id(key)
-    with transaction() as session:
-        original = catalogue.get(session, assistant_id)
-        title = gettext("%(title)s (copy)", title=original.title)
-        record = catalogue.duplicate(session, current_actor(), assistant_id, title=title)
+    """A new draft with the same texts, opened in the editor. Its id comes with the form: sent twice, it makes one."""
+    assistant_id, copy_id = catalogue.decode_id(key), request.form.get("copy_id") or None
+    try:
+        with transaction() as session:
+            original = catalogue.get(session, assistant_id)
+            title = gettext("%(title)s (copy)", title=original.title)
+            record = catalogue.duplicate(session, current_actor(), assistant_id, title=title, copy_id=copy_id)
+    except Conflict:
+        return redirect(_edit_url(copy_id), toast=gettext("This was saved already."), kind="info")
     return redirect(_edit_url(record.id), toast=gettext("This is the copy, a draft of its own."))
 
 
