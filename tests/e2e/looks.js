@@ -22,7 +22,7 @@ least => {
     const span = style.display === 'inline' || style.overflowX !== 'visible' ? null : textSpan(el);
     if (span && (span[0] < box.left - 1 || span[1] > box.right + 1)) found.push(`its text runs out of it: ${name(el)}`);
     // Links in running text and titles are as high as their line.
-    if (!el.matches(CONTROLS) || el.matches('.skip, .skeleton a, .entry-title, :is(p, dd, td, .row-text, .crumbs li) > a:not([class])')) continue;
+    if (!el.matches(CONTROLS) || el.matches('.skip, .skeleton a, .entry-title, :is(p, dd, td, td strong, .row-text, .crumbs li) > a:not([class])')) continue;
     el.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
     const {left, top, width, height} = el.getBoundingClientRect(), x = left + width / 2, y = top + height / 2, half = least / 2 - 1;
     // A toast goes away, or is closed.
