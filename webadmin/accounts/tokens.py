@@ -116,12 +116,15 @@ def is_expired(token: Token) -> bool:
 
 def _note_use(token_id: int, address: str | None) -> None:
     now = clock.now()
+    since = clock.to_text(now - _USE_INTERVAL)
     try:
-        # Once a minute is enough for «last used», and spares a write on each call.
+        # Once a minute is enough for «last used». Looking first spares each call the file's write lock.
+        if runtime.current().read("SELECT 1 FROM token_use WHERE token_id=? AND used_at>=?", (token_id, since)):
+            return
         runtime.current().write(
             "INSERT INTO token_use (token_id, used_at, address) VALUES (?, ?, ?) ON CONFLICT (token_id) DO UPDATE"
-            " SET used_at=excluded.used_at, address=excluded.address WHERE used_at<?",
-            (token_id, clock.to_text(now), address, clock.to_text(now - _USE_INTERVAL)),
+            " SET used_at=excluded.used_at, address=excluded.address",
+            (token_id, clock.to_text(now), address),
         )
     except Unavailable:
         # A call must not fail because its time cannot be noted.
