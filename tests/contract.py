@@ -96,19 +96,23 @@ def check(method: str, path: str, status: int, headers: Any, body: bytes) -> Non
     assert not errors, f"{said} does not fit the document: {errors[0]}"
 
 
+def _is_call(path: str) -> bool:
+    return path.startswith("/api/") and path != "/api/docs"
+
+
 class CheckedClient(FlaskClient):
     """A browser of the tests that checks what it is answered under /api."""
 
     def open(self, *args: Any, **kwargs: Any) -> Any:
         response = super().open(*args, **kwargs)
-        if response.request.path.startswith("/api/"):
+        if _is_call(response.request.path):
             check(response.request.method, response.request.path, response.status_code, response.headers, response.data)
         return response
 
 
 def check_httpx(response: httpx.Response) -> None:
     """An httpx hook that checks what is answered under /api."""
-    if response.request.url.path.startswith("/api/"):
+    if _is_call(response.request.url.path):
         body = response.read()
         # As it was sent: an escaped slash is part of an id.
         path = response.request.url.raw_path.partition(b"?")[0].decode()

@@ -123,8 +123,8 @@ def safe_next(target: str | None) -> str:
 
 
 def is_api() -> bool:
-    """Whether this request is answered in JSON."""
-    return request.path == "/api" or request.path.startswith("/api/")
+    """Whether this request is answered in JSON; the page that explains the API is a page."""
+    return (request.path == "/api" or request.path.startswith("/api/")) and request.path != "/api/docs"
 
 
 def reads_publicly() -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from webadmin.web import (
+    api_docs,
     assistants,
     auth,
     backup_settings,
@@ -22,6 +23,7 @@ from webadmin.web import (
 )
 
 BLUEPRINTS = (
+    api_docs.bp,
     assistants.bp,
     auth.bp,
     backup_settings.bp,

@@ -20,7 +20,7 @@ from webadmin.web.htmx import Toast, pending_toasts
 
 _T = TypeVar("_T")
 SAFETY_ICONS = {Color.OK: "shield-check", Color.WARN: "alert-triangle", Color.BAD: "alert-circle"}
-_SECTIONS = {"restore": "import", "auth": None, "prefs": None}
+_SECTIONS = {"api_docs": "settings", "restore": "import", "auth": None, "prefs": None}
 
 
 @dataclass(frozen=True, slots=True)
