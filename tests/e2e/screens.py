@@ -158,6 +158,20 @@ def _unticked(page: Page, _world: World) -> None:
 
 
 DAYS = "#list-filters summary:has(use[href*='#clock'])"
+
+
+def _send_too_late(page: Page, _world: World) -> None:
+    page.locator("#name").fill("A name that is not lost, whatever happens to the session")
+    page.locator("main [name=csrf_token]").evaluate("field => { field.value = 'of an old session'; }")
+    page.locator("main .primary").click()
+    expect(page.locator("main textarea[readonly]")).to_be_visible()
+
+
+def _fail_in_part(page: Page, _world: World) -> None:
+    page.evaluate("htmx.ajax('GET', '/fail/500', {target: 'main'})")
+    expect(page.locator(".toast.bad").first).to_be_visible()
+
+
 ROW_MENU = press("tr[data-row] .c-menu > *", shows=".menu[open] .danger")
 WRONG = send(".sign-in .primary", shows="[role=alert]", **{"sign-in-name": "Ada", "sign-in-password": "wrong"})
 
@@ -236,6 +250,19 @@ SCREENS = [
         press(".c-actions .actions > a:last-child", shows=".menu[open] .danger"),
     ),
     Screen("backup - verified", "full", "/backups/{verified}"),
+    Screen("backup - pinned", "full", "/backups/{pinned}"),
+    Screen(
+        "backup - pin with a note",
+        "full",
+        "/backups/{verified}",
+        press(".page-head summary", ".menu[open] [href$='/pin']", shows="dialog #note"),
+    ),
+    Screen(
+        "backup - note too long",
+        "full",
+        "/backups/{pinned}/note",
+        send("main .primary", shows="[role=alert], .wrong", note="n" * 2001),
+    ),
     Screen("backup - not checked", "full", "/backups/{unchecked}"),
     Screen("backup - altered", "full", "/backups/{altered}"),
     Screen("backup - missing", "full", "/backups/{missing}"),
@@ -258,7 +285,9 @@ SCREENS = [
         "import - question before deleting", "full", "{review}?mode=replace", press(".bar .primary", shows="dialog h1")
     ),
     Screen("import - confirmation, as a page", "full", "{review}/confirm?mode=replace", _unticked),
+    Screen("import - applying", "busy", "/import/{applied}"),
     Screen("import - result", "full", "{done}"),
+    Screen("job - failed", "busy", "/jobs/{ended}"),
     Screen("job - running", "busy", "/jobs/{job}"),
     Screen("settings - no tokens", "empty", "/settings/tokens"),
     Screen("settings - tokens", "full", "/settings/tokens"),
@@ -288,6 +317,10 @@ SCREENS = [
     Screen("setup - asked", "new", "/setup", is_signed_in=False),
     Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
     *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),
+    Screen("error - form open too long", "good", "/settings/tokens", _send_too_late),
+    Screen("error - as a toast", "good", "/assistants", _fail_in_part),
+    Screen("api - calls", "good", "/api/docs"),
+    Screen("api - examples in python", "good", "/api/docs?language=python"),
     Screen("components - all", "dev", "/dev/ui"),
     Screen("components - dialog", "dev", "/dev/ui", press("[data-template=dev-dialog]", shows="dialog h1")),
     Screen("error - 404 signed out", "empty", "/setup", is_signed_in=False),

@@ -26,7 +26,7 @@ from webadmin.app import create_app
 from webadmin.backups import Kind
 from webadmin.config import Config
 from webadmin.db import transaction
-from webadmin.errors import DomainError, Message
+from webadmin.errors import DomainError, Message, Unavailable
 
 LONG = "An assistant whose title goes on for longer than any line of the list is wide, and then some more"
 
@@ -147,6 +147,9 @@ def _fill_backups(world: World, browser: Browser) -> None:
         for name, kind in zip(("verified", "altered", "missing", "binned"), kinds, strict=True):
             world.names[name] = backups.create(SYSTEM, reason=kind).name
         backups.delete(SYSTEM, world.names["binned"])
+        world.names["pinned"] = backups.create(SYSTEM, note="before the autumn clean-up").name
+        with transaction() as session:
+            backups.pin(session, world.names["pinned"], is_pinned=True)
     altered = folder / world.names["altered"]
     altered.write_bytes(altered.read_bytes().replace(b"Code Reviewer", b"Code Reviewed"))
     browser.post(f"/backups/{world.names['altered']}/verify")
@@ -209,8 +212,15 @@ def _busy(world: World) -> Callable[[], None]:
         go.wait(100)
         raise OSError
 
+    def fail(_progress: Any) -> None:
+        raise Unavailable("The disk is full.", hint="Make room, then try again.")
+
+    title = Message("Manual backup")
     with world.app.app_context():
-        world.names["job"] = jobs.start("backup", SYSTEM, work, title=Message("Manual backup")).id
+        world.names["ended"] = jobs.wait(jobs.start("backup", SYSTEM, fail, title=title).id, 10).id
+        world.names["job"] = jobs.start("backup", SYSTEM, work, title=title).id
+        applied = {"step": "apply", "source": "market.json", "choice": {}}
+        world.names["applied"] = jobs.start("import", SYSTEM, work, title=title, params=applied).id
     return go.set
 
 

@@ -30,10 +30,6 @@ _OPTIONS = {
 }
 
 
-# In characters; a note stands beside its backup in a list.
-MOST_NOTE = 2000
-
-
 def register(blueprint: Blueprint) -> None:
     """Put the calls under `/api`, and say what became of an import whose process was killed."""
     jobs.on_stopped(operations.DIRECT_IMPORT, operations.find_import)
@@ -87,8 +83,8 @@ def create_backup() -> Response:
 
 def _a_note(value: Any) -> str | None:
     text = a_text(value).strip()
-    if len(text) > MOST_NOTE:
-        raise Unusable(N_("This has more than %(limit)d characters."), limit=MOST_NOTE)
+    if len(text) > backups.NOTE_MAX:
+        raise Unusable(N_("This has more than %(limit)d characters."), limit=backups.NOTE_MAX)
     return text or None
 
 

@@ -11,6 +11,7 @@ from webadmin.backups.front import current_holder, open_backup, stage_file, stag
 from webadmin.backups.history import Backup, get, list_backups, sync
 from webadmin.backups.keeping import (
     BIN_DAYS,
+    NOTE_MAX,
     BinEntry,
     LastGoodBackup,
     PruneResult,
@@ -25,6 +26,7 @@ from webadmin.backups.keeping import (
     retention_plan,
     unbin,
     verify,
+    verify_all,
     verify_next,
 )
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
@@ -47,6 +49,7 @@ from webadmin.backups.writer import Export, create, create_locked, export, measu
 __all__ = [
     "BIN_DAYS",
     "GZIP_RATIO",
+    "NOTE_MAX",
     "Action",
     "Backup",
     "BackupFact",
@@ -111,5 +114,6 @@ __all__ = [
     "sync",
     "unbin",
     "verify",
+    "verify_all",
     "verify_next",
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -35,12 +36,14 @@ from webadmin.backups.history import (
     sync,
 )
 from webadmin.backups.models import BackupFact, Kind, State
-from webadmin.backups.reader import GZIP, Progress, receive
+from webadmin.backups.reader import GZIP, Progress, Silent, receive
 from webadmin.backups.verification import prove, remove_old_scratch, scratch_path
 from webadmin.config import Config
-from webadmin.errors import N_, Conflict, NotFound
+from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem
 
 BIN_DAYS = 7
+# In characters; a note stands beside its backup in a list.
+NOTE_MAX = 2000
 _DISK_LOW_BYTES = 500_000_000
 
 
@@ -120,9 +123,39 @@ def _unpacked(name: str) -> Iterator[BinaryIO]:
             copy.unlink(missing_ok=True)
 
 
-def change_note(session: Session, name: str, note: str | None) -> None:
-    """Write what people say about a backup. Raises NotFound."""
-    _fact(session, name).note = note or None
+def verify_all(*, progress: Progress | None = None) -> Counter[State]:
+    """Prove every stored file again, one after the other; how many are in which state. A file that goes is left out.
+
+    What was proved before somebody cancels stays noted.
+    """
+    progress = progress or Silent()
+    sync()
+    names = [entry.name for entry in folder_of.entries(current_folder())]
+    states: Counter[State] = Counter()
+    for done, name in enumerate(names):
+        progress.update("verifying", done, len(names))
+        progress.check_cancelled()
+        with suppress(NotFound):
+            states[verify(name, progress=_WithinOne(progress)).state] += 1
+    return states
+
+
+@dataclass(frozen=True, slots=True)
+class _WithinOne(Silent):
+    """The progress of one file among many: the count is of files, but each can be stopped in its midst."""
+
+    whole: Progress
+
+    def check_cancelled(self) -> None:
+        self.whole.check_cancelled()
+
+
+def change_note(session: Session, name: str, note: str) -> None:
+    """Write what people say about a backup. Raises NotFound, Invalid for one that is too long."""
+    if len(note) > NOTE_MAX:
+        said = Message(N_("This has more than %(limit)d characters."), {"limit": NOTE_MAX})
+        raise Invalid(said.template, problems=[Problem(said, field="note")], limit=NOTE_MAX)
+    _fact(session, name).note = note.strip() or None
 
 
 def pin(session: Session, name: str, *, is_pinned: bool) -> None:

@@ -19,7 +19,7 @@ from webadmin.web.htmx import ToastKind, page, redirect
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 
-VERIFY, IMPORT = "verify", imports.KIND
+VERIFY, VERIFY_ALL, IMPORT = "verify", "verify-all", imports.KIND
 _PHASES = {
     "reading": N_("reading the file"),
     "comparing": N_("comparing with the catalogue"),
@@ -130,9 +130,20 @@ def _done(job: Job) -> Ending:
         text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
         href = url_for("backups.show", name=result["name"])
         return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
+    if job.kind == VERIFY_ALL:
+        return _all_verified(result)
     if job.kind == IMPORT:
         return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
     return Ending("ok", gettext("Done."))
+
+
+def _all_verified(counts: dict[str, int]) -> Ending:
+    """How many files are in which state; one that cannot be relied on decides the colour."""
+    known = [(word, counts[state]) for state, word in BACKUP_STATES.items() if state in counts]
+    told = [gettext("%(state)s: %(count)s", state=gettext(word.text), count=number(count)) for word, count in known]
+    is_bad = any(word.tone == "bad" for word, _ in known)
+    text = gettext(", ").join(told) or gettext("No backups yet.")
+    return Ending("bad" if is_bad else "ok", text, href=url_for("backups.history"), label=gettext("Show the backups"))
 
 
 def _page_of(job: Job) -> str:

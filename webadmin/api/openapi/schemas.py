@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from webadmin import backups, jobs
-from webadmin.api.backups import MOST_NOTE
 from webadmin.api.openapi import documents, examples, records
 from webadmin.api.openapi.errors import CODES
 from webadmin.api.openapi.parts import WITHOUT_NUL, nullable, schema
@@ -171,10 +170,10 @@ def _new_backup() -> dict[str, Any]:
         "type": "object",
         "properties": {
             "note": nullable(
-                f"A note for people. At most {MOST_NOTE:,} characters, blanks at both ends not counted.",
+                f"A note for people. At most {backups.NOTE_MAX:,} characters, blanks at both ends not counted.",
                 pattern=WITHOUT_NUL,
             )
-            | {"x-max-characters": MOST_NOTE}
+            | {"x-max-characters": backups.NOTE_MAX}
         },
         "additionalProperties": False,
         "examples": [{"note": "Before the new prompts"}],

@@ -1,0 +1,108 @@
+"""What people do to stored backups beside restoring them: pin, note, verify all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flask
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from webadmin import backups, jobs
+from webadmin.backups import Backup
+from webadmin.db import db, transaction, translated_errors
+from webadmin.errors import N_, Invalid, Message
+from webadmin.jobs import Progress
+from webadmin.security import current_actor
+from webadmin.web.filters import message, moment
+from webadmin.web.htmx import page, redirect
+from webadmin.web.jobs import VERIFY_ALL
+
+bp = Blueprint("backup_marks", __name__, url_prefix="/backups")
+
+
+@bp.get("/<name>/pin")
+def ask_pin(name: str) -> ResponseReturnValue:
+    """Ask why a backup is to be kept; saying nothing is an answer too."""
+    backup = _get(name)
+    return _question(backup, backup.note or "", is_pin=True)
+
+
+@bp.post("/<name>/pin")
+def pin(name: str) -> ResponseReturnValue:
+    """Keep a backup from retention until it is unpinned, with a note."""
+    return _written(name, is_pin=True)
+
+
+@bp.post("/<name>/unpin")
+def unpin(name: str) -> ResponseReturnValue:
+    """Leave a backup to retention again; its note stays."""
+    backups.sync()
+    with transaction() as session:
+        backups.pin(session, name, is_pinned=False)
+    return redirect(url_for("backups.show", name=name), toast=gettext("Unpinned. Retention decides about it again."))
+
+
+@bp.get("/<name>/note")
+def ask_note(name: str) -> ResponseReturnValue:
+    """The form of the note alone."""
+    backup = _get(name)
+    return _question(backup, backup.note or "", is_pin=False)
+
+
+@bp.post("/<name>/note")
+def note(name: str) -> ResponseReturnValue:
+    """Write what people say about a backup."""
+    return _written(name, is_pin=False)
+
+
+@bp.post("/verify")
+def verify_all() -> ResponseReturnValue:
+    """Prove every stored file again, as one task; a second press leads to the first one."""
+    running = next((job for job in jobs.running() if job.kind == VERIFY_ALL), None)
+
+    def work(progress: Progress) -> dict[str, Any]:
+        return {state.value: count for state, count in backups.verify_all(progress=progress).items()}
+
+    job = running or jobs.start(VERIFY_ALL, current_actor(), work, title=Message(N_("Verifying all backups")))
+    return redirect(url_for("jobs.show", id=job.id))
+
+
+def _written(name: str, *, is_pin: bool) -> flask.Response:
+    backup, text = _get(name), request.form.get("note", "")
+    try:
+        with transaction() as session:
+            # What the program itself noted is shown in the reader's language: that alone is no change.
+            if text != _shown(backup.note or ""):
+                backups.change_note(session, name, text)
+            if is_pin:
+                backups.pin(session, name, is_pinned=True)
+    except Invalid as error:
+        return _question(backup, text, is_pin=is_pin, error=message(error.message))
+    toast = gettext("Pinned: it stays until you unpin it.") if is_pin else gettext("The note is saved.")
+    return redirect(url_for("backups.show", name=name), toast=toast)
+
+
+def _question(backup: Backup, text: str, *, is_pin: bool, error: str | None = None) -> flask.Response:
+    return page(
+        "backups/mark.html",
+        "backups/_mark.html",
+        status=422 if error else 200,
+        backup=backup,
+        when=moment(backup.made_at) if backup.made_at else backup.name,
+        note=text if error else _shown(text),
+        is_pin=is_pin,
+        error=error,
+        limit=backups.NOTE_MAX,
+    )
+
+
+def _shown(text: str) -> str:
+    return gettext(text) if text else ""
+
+
+def _get(name: str) -> Backup:
+    backups.sync()
+    with translated_errors():
+        return backups.get(db.session(), name)
