@@ -13,7 +13,11 @@ least => {
     while (walker.nextNode()) if (isSeen(walker.currentNode.parentElement)) { range.selectNodeContents(walker.currentNode); boxes.push(...range.getClientRects()); }
     return boxes.length ? [Math.min(...boxes.map(b => b.left)), Math.max(...boxes.map(b => b.right))] : null;
   };
-  const controlAt = (x, y) => { const at = document.elementFromPoint(x, y); return at && (at.closest(CONTROLS) || at.closest("label")?.control || null); };
+  // What lies under a toast is there again when that goes.
+  const controlAt = (x, y) => {
+    const stack = document.elementsFromPoint(x, y), at = stack.find(each => !each.closest('.corner')) || stack[0];
+    return at && (at.closest(CONTROLS) || at.closest('label')?.control || null);
+  };
   if (document.documentElement.scrollWidth > wide) found.push(`the page scrolls sideways: ${document.documentElement.scrollWidth} > ${wide}`);
   for (const el of root.querySelectorAll(`${CONTROLS}, .badge, .tile, h1, h2, th`)) {
     if (!isSeen(el) || el.closest('svg')) continue;
@@ -25,9 +29,8 @@ least => {
     if (!el.matches(CONTROLS) || el.matches('.skip, .skeleton a, .entry-title, :is(p, dd, td, td strong, .row-text, .crumbs li) > a:not([class])')) continue;
     el.scrollIntoView({block: 'center', inline: 'nearest', behavior: 'instant'});
     const {left, top, width, height} = el.getBoundingClientRect(), x = left + width / 2, y = top + height / 2, half = least / 2 - 1;
-    // A toast goes away, or is closed.
-    const isCovered = controlAt(x, y) !== el && !document.elementFromPoint(x, y)?.closest('.corner');
-    const isLow = height < least && ![y - half, y + half].every(at => controlAt(x, at) === el);
+    const isCovered = !el.closest('.corner') && controlAt(x, y) !== el;
+    const isLow = !el.closest('.corner') && height < least && ![y - half, y + half].every(at => controlAt(x, at) === el);
     const isNarrow = width < least && ![x - half, x + half].every(at => [el, null].includes(controlAt(at, y)));
     if (isCovered) found.push(`covered: ${name(el)}`);
     else if (isLow || isNarrow) found.push(`smaller than ${least} px: ${name(el)} ${Math.round(width)}×${Math.round(height)}`);
