@@ -57,10 +57,54 @@ def test_every_command_is_documented(app: Flask):
     assert [name for name in found if f"`{name}" not in text] == []
 
 
-def test_every_call_of_the_api_is_documented(app: Flask):
-    text = page("docs/api.md")
-    calls = {str(rule) for rule in app.url_map.iter_rules() if str(rule).startswith("/api/")}
-    assert [call for call in calls if call not in text] == []
+def operations(app: Flask) -> dict[str, dict]:
+    """The calls of the OpenAPI document, by method and address."""
+    with app.app_context():
+        paths = app.extensions["openapi"]()["paths"]
+    return {
+        f"{method.upper()} {path}": call
+        for path, calls in paths.items()
+        for method, call in calls.items()
+        if method != "parameters"
+    }
+
+
+def sections(text: str) -> dict[str, str]:
+    """What stands under each heading of docs/api.md that names a call."""
+    parts = re.split(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    return {heading: body for heading, body in zip(parts[1::2], parts[2::2], strict=True) if " /api/" in heading}
+
+
+def test_the_calls_of_the_document_and_of_its_page_are_the_same(app: Flask):
+    assert sorted(sections(page("docs/api.md"))) == sorted(operations(app))
+
+
+def test_each_parameter_and_field_of_a_call_stands_in_its_section(app: Flask):
+    found = sections(page("docs/api.md"))
+    with app.app_context():
+        document = app.extensions["openapi"]()
+    for name, call in operations(app).items():
+        named = {each["name"] for each in call.get("parameters", []) if "in" in each}
+        for content in call.get("requestBody", {}).get("content", {}).values():
+            schema = content["schema"]
+            if "$ref" in schema:
+                schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            named |= {field for field in schema.get("properties", {}) if "Document" not in str(content["schema"])}
+        assert [each for each in sorted(named) if not re.search(rf"\b{each}\b", found[name])] == [], name
+
+
+def test_the_codes_of_the_document_and_of_its_page_are_the_same(app: Flask):
+    rows = re.findall(r"^\| `([A-Z_]+)` \| (\d+) \|", page("docs/api.md"), flags=re.MULTILINE)
+    with app.app_context():
+        responses = app.extensions["openapi"]()["components"]["responses"]
+    shown = {
+        (code, status)
+        for status, of in responses.items()
+        for content in of.get("content", {}).values()
+        for code in content["examples"]
+    }
+    assert set(rows) == shown
+    assert len(rows) == len(shown)
 
 
 def test_every_page_is_documented(app: Flask):

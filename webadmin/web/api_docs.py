@@ -184,7 +184,7 @@ class Reader:
 
     def _kind(self, schema: Mapping[str, Any]) -> str:
         schema = self._resolve(schema)
-        values = schema.get("enum")
+        values = [schema["const"]] if "const" in schema else schema.get("enum")
         if values:
             return " | ".join(str(value) for value in values if value not in ("", None))
         kinds = schema.get("type", "any")

@@ -97,7 +97,8 @@ def _curl(call: Call, site: str) -> str:
         parts.append(f"-F file=@{call.sends}")
     if call.saves:
         parts.append(f"-o {call.saves}")
-    return " \\\n  ".join(parts)
+    # Without an indent: a long address would leave an empty line where the page is narrow.
+    return " \\\n".join(parts)
 
 
 def _python(call: Call, site: str) -> str:
