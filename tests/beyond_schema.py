@@ -12,7 +12,7 @@ from typing import Any
 from schemathesis import Case, Response
 
 from tests import contract
-from webadmin import catalogue
+from webadmin import catalogue, strict
 
 _IMPORT_OPTIONS = ("mode", "dryRun", "onError", "confirmDeleteAll", "acceptAltered")
 
@@ -38,7 +38,7 @@ def _list(case: Case, response: Response) -> bool:
 def _write(case: Case, response: Response) -> bool:
     body = case.body if isinstance(case.body, dict) else {}
     schema = case.operation.definition.raw["requestBody"]["content"]["application/json"]["schema"]
-    return _is_too_long(body, contract.resolve(schema)["properties"]) or _is_inexact(body.get("rating"))
+    return _is_too_long(body, contract.resolve(schema)["properties"]) or _has_bad_number(body)
 
 
 def _move(case: Case, response: Response) -> bool:
@@ -56,6 +56,10 @@ def _is_too_long(values: dict[str, Any], properties: dict[str, Any]) -> bool:
         if limit and any(isinstance(text, str) and catalogue.count_characters(text) > limit for text in texts):
             return True
     return False
+
+
+def _has_bad_number(record: dict[str, Any]) -> bool:
+    return _is_inexact(record.get("rating")) or not strict.fits_64_bits(record.get("category"))
 
 
 def _is_inexact(rating: Any) -> bool:
@@ -93,8 +97,8 @@ def _is_no_document(document: Any, options: dict[str, Any]) -> bool:
     records = document if isinstance(document, list) else document["assistants"]
     ids = [record["id"] for record in records]
     is_cleared = options.get("mode") == "replace" and options.get("confirmDeleteAll") != "true" and not records
-    is_inexact = any(_is_inexact(record.get("rating")) for record in records)
-    return is_cleared or is_inexact or len(set(ids)) < len(ids) or _contradicts_itself(document, options)
+    is_wrong = any(map(_has_bad_number, records))
+    return is_cleared or is_wrong or len(set(ids)) < len(ids) or _contradicts_itself(document, options)
 
 
 def _contradicts_itself(document: Any, options: dict[str, Any]) -> bool:

@@ -19,24 +19,20 @@ def build() -> dict[str, Any]:
         "Document": _written(),
         "ReadDocument": _read(),
         "ReadRecord": _record(),
-        "Value": _value("Any JSON value whose texts, at any depth, are without NUL.", "Value", {}),
-        "StoredValue": _value(
-            "As Value, with whole numbers of at most 64 bits.",
-            "StoredValue",
-            {"minimum": INTEGER_64["minimum"], "maximum": INTEGER_64["maximum"]},
-        ),
+        "Value": _value(),
     }
 
 
-def _value(description: str, name: str, bounds: dict[str, Any]) -> dict[str, Any]:
+def _value() -> dict[str, Any]:
+    # Of numbers, a schema cannot tell 10000000000000000000 (too long) from 1e19 (a fraction that is none, and fits).
     return {
-        "description": description,
+        "description": "Any JSON value whose texts, at any depth, are without NUL. In `category`, whole numbers that "
+        "are written out have at most 64 bits.",
         "anyOf": [
-            {"type": ["null", "boolean"]},
-            {"type": "number", **bounds},
+            {"type": ["null", "boolean", "number"]},
             {"type": "string", "pattern": WITHOUT_NUL},
-            {"type": "array", "items": schema(name)},
-            {"type": "object", "propertyNames": {"pattern": WITHOUT_NUL}, "additionalProperties": schema(name)},
+            {"type": "array", "items": schema("Value")},
+            {"type": "object", "propertyNames": {"pattern": WITHOUT_NUL}, "additionalProperties": schema("Value")},
         ],
     }
 
@@ -149,7 +145,7 @@ def _record() -> dict[str, Any]:
             "publishedAt": {"anyOf": _DATE},
             "reviewNote": text | {"description": N_("What the reviewer wrote.")},
             "version": nullable(N_("1 if it is not there."), "integer", minimum=-(2**63), maximum=2**53 - 1),
-            "category": nullable(N_("A list of anything."), "array", items=schema("StoredValue")),
+            "category": nullable(N_("A list of anything."), "array", items=schema("Value")),
             "usageCount": nullable(N_("A whole number of at most 64 bits."), "integer")
             | {"minimum": INTEGER_64["minimum"], "maximum": INTEGER_64["maximum"]},
             "rating": nullable(N_("A number that 64-bit floating point holds exactly."), "number"),

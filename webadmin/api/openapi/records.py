@@ -100,7 +100,7 @@ def _later_given() -> dict[str, Any]:
 
 def _later_sent() -> dict[str, Any]:
     return {
-        "category": nullable(N_("A list of anything; null or [] removes it."), "array", items=schema("StoredValue")),
+        "category": nullable(N_("A list of anything; null or [] removes it."), "array", items=schema("Value")),
         "usageCount": _or_null(INTEGER_64) | {"description": N_("A whole number of at most 64 bits; null removes it.")},
         "rating": nullable(N_("A number that 64-bit floating point holds exactly; null removes it."), "number"),
     }
