@@ -19,7 +19,8 @@ from jinja2 import Environment, nodes
 from webadmin.config import PROJECT
 
 CHINESE = PROJECT / "webadmin" / "translations" / "zh" / "LC_MESSAGES" / "messages.po"
-TEMPLATES = sorted((PROJECT / "templates").rglob("*.html"))
+# The page of components is for those who build, and says so in English.
+TEMPLATES = sorted(path for path in (PROJECT / "templates").rglob("*.html") if path.parent.name != "dev")
 SCRIPTS = sorted((PROJECT / "static" / "js").glob("*.js"))
 RENEW = "run: make translations, and fill in what is empty"
 
