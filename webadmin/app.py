@@ -6,6 +6,7 @@ import time
 from typing import cast
 
 from flask import Flask, Response, current_app, g, request
+from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
 from webadmin import accounts, api, cli, config, cors, jobs, observability, runtime, security, upgrade, web
@@ -20,6 +21,12 @@ from webadmin.web import prefs
 LANGUAGES = ("en", "zh")
 # A field of a form is one text; the whole of an upload streams to a file and does not count.
 _FORM_MEMORY_BYTES = 64 * 1024 * 1024
+
+
+class _Answers(DefaultJSONProvider):
+    """JSON with its keys in the order in which they were given, as people read it in a terminal: success first."""
+
+    sort_keys = False
 
 
 def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask:
@@ -39,6 +46,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     app = Flask(__name__, template_folder="../templates", static_folder="../static", static_url_path="/static")
     app.extensions["settings"] = Follower(values)
     app.url_map.merge_slashes = False
+    app.json = _Answers(app)
     app.config["MAX_CONTENT_LENGTH"] = values.max_upload_size
     app.config["MAX_FORM_MEMORY_SIZE"] = _FORM_MEMORY_BYTES
     app.extensions["runtime"] = Runtime(values.database_path.with_name("runtime.db"))

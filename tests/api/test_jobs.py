@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
@@ -210,9 +211,12 @@ class TestKilled:
 
     def test_import_in_the_middle_is_stopped_and_changed_nothing(self, client, site, token):
         client.post(IMPORT, json=document(2))
-        job = begin(client, MANY)
-        wait_for(lambda: look(client, job)["done"])
-        site.servers[0].kill()
+        # Nobody else may write meanwhile, so that it cannot be done before it is killed, however slow this machine.
+        with contextlib.closing(sqlite3.connect(site.data / "assistants.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            job = begin(client, MANY)
+            wait_for(lambda: look(client, job)["done"])
+            site.servers[0].kill()
         with site.client(site.serve(), token) as again:
             assert (look(again, job)["state"], count(again)) == ("stopped", 2)
             assert again.post(CREATE).status_code == 201
