@@ -19,6 +19,8 @@ from tests.web.conftest import PARTIAL, Browser, soup, words
 from webadmin import backups
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
+from webadmin.backups import BackupFact
+from webadmin.db import transaction
 
 
 def make(app: Flask, **options) -> str:
@@ -107,6 +109,15 @@ def test_detail_proves_the_file_and_gives_the_command_to_check_it(app, browser, 
     assert f"sed '$d' {name} | sha256sum" in text
     assert "Published 1" in text
     assert "Draft 1" in text
+
+
+def test_how_long_a_restore_takes_is_told_from_the_time_of_the_rebuild(app, browser):
+    store(app, make_record())
+    name = make(app)
+    with app.app_context(), transaction() as session:
+        session.get(BackupFact, name).rebuild_seconds = 6.5
+    assert "Restoring it takes about 19 s." in words(browser.page("/backups"))
+    assert "Restoring takes about 19 s" in words(browser.page(f"/backups/{name}"))
 
 
 def test_download_is_the_file_byte_for_byte(app, browser, folder):

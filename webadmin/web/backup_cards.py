@@ -96,7 +96,13 @@ def _summary(files: Sequence[Backup], used: int) -> str | None:
     state = gettext("The newest is verified and %(age)s old.", age=age)
     if not newest.is_verified:
         state = gettext("The newest is %(age)s old and not verified.", age=age)
-    return sentences([total, state])
+    return sentences([total, state, *_restore_time(newest)])
+
+
+def _restore_time(newest: Backup) -> list[str]:
+    if newest.restore_seconds is None:
+        return []
+    return [gettext("Restoring it takes about %(time)s.", time=duration(max(0.1, newest.restore_seconds)))]
 
 
 def _place(used: int) -> str:
@@ -151,6 +157,8 @@ def _facts(backup: Backup) -> list[tuple[str, Any]]:
         facts.append((gettext("Last checked"), time_element(backup.verified_at, "clock")))
     if backup.rebuild_seconds is not None:
         facts.append((gettext("Rebuilding took"), duration(backup.rebuild_seconds)))
+    if backup.restore_seconds is not None:
+        facts.append((gettext("Restoring takes about"), duration(max(0.1, backup.restore_seconds))))
     return facts
 
 

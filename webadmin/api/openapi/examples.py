@@ -113,6 +113,7 @@ BACKUP: dict[str, Any] = {
     "uploadedName": None,
     "sha256": "6f1c8a24f0a2d9b84f6a1d8e4d3f2d51c0b9a7e8f3d2c1b0a9f8e7d6c5b4a392",
     "verifiedAt": "2026-11-23T09:15:00.900Z",
+    "restoreSeconds": 0.3,
     "error": None,
 }
 NIGHTLY: dict[str, Any] = BACKUP | {

@@ -139,7 +139,7 @@ def _backup() -> dict[str, Any]:
         "type": "object",
         "required": [
             "id", "filename", "createdAt", "recordCount", "fileSize", "isAuto", "kind", "state", "note", "isPinned",
-            "isLate", "actor", "uploadedName", "sha256", "verifiedAt", "error",
+            "isLate", "actor", "uploadedName", "sha256", "verifiedAt", "restoreSeconds", "error",
         ],
         "properties": {
             "id": nullable(N_("Its number in the table of backups; null until it has one."), "integer"),
@@ -157,6 +157,7 @@ def _backup() -> dict[str, Any]:
             "uploadedName": nullable(N_("The name of the file that was uploaded.")),
             "sha256": nullable(N_("The checksum of the whole file; null where it was not read yet.")),
             "verifiedAt": nullable(N_("When the file was last read whole and proved.")),
+            "restoreSeconds": nullable(N_("How long a restore takes about; null where nothing was rebuilt."), "number"),
             "error": nullable(N_("Why it failed, or what is wrong with the file.")),
         },
         "additionalProperties": False,
