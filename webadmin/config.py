@@ -19,8 +19,12 @@ import tzlocal
 from dotenv.parser import parse_stream
 
 from webadmin.parsers import (
+    ADDRESS,
     BOOLEAN,
     DAYS,
+    HOST,
+    MAIL_ADDRESS,
+    MAIL_ADDRESSES,
     ORIGINS,
     SIZE,
     TEXT,
@@ -132,6 +136,33 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("RATE_LIMIT_WINDOW_MS", "60000", number(1, 86_400_000), "Milliseconds for which calls are counted."),
     Setting("PUBLIC_READ", "false", BOOLEAN, "Whether anybody may read what is both public and published, by the API."),
     Setting("CORS_ORIGINS", None, ORIGINS, "Other sites whose pages may call the API with a token.", "no other site"),
+    Setting(
+        "WEBHOOK_URL",
+        None,
+        ADDRESS,
+        "Is told of failures, late backups, recoveries.",
+        "none",
+        secret=True,
+        is_savable=True,
+    ),
+    Setting("WEBHOOK_SECRET", None, secret(16), "Signs what it is told.", "no webhook", secret=True, is_savable=True),
+    Setting("MAIL_TO", None, MAIL_ADDRESSES, "Who is told the same by mail.", "nobody", is_savable=True),
+    Setting("MAIL_FROM", None, MAIL_ADDRESS, "The sender of these mails.", "no mail", is_savable=True),
+    Setting("SMTP_HOST", None, HOST, "The mail server.", "no mail", is_savable=True),
+    Setting("SMTP_PORT", "587", number(1, 65535), "Its port.", is_savable=True),
+    Setting("SMTP_TLS", "starttls", one_of("starttls", "tls", "none"), "How it is reached.", is_savable=True),
+    Setting("SMTP_USER", None, TEXT, "The account there.", "no sign-in", is_savable=True),
+    Setting("SMTP_PASSWORD", None, secret(1), "Its password.", "no sign-in", secret=True, is_savable=True),
+    Setting(
+        "HEARTBEAT_URL",
+        None,
+        ADDRESS,
+        "Is called after each automatic backup that was proved.",
+        "none",
+        secret=True,
+        is_savable=True,
+    ),
+    Setting("NOTIFY_ALLOW_PRIVATE", "false", BOOLEAN, "Whether these may be on this machine or in private networks."),
     Setting("TITLE_MAX", "200", number(1, TEXT_CEILING), "Longest title that can be typed or sent, in characters."),
     Setting("DESC_MAX", "1000", number(1, TEXT_CEILING), "The same for the description."),
     Setting("PROMPT_MAX", "262144", number(1, TEXT_CEILING), "The same for the prompt."),
@@ -177,6 +208,17 @@ class Config:
     rate_limit_window_ms: int
     public_read: bool
     cors_origins: frozenset[str] | None
+    webhook_url: str | None = field(repr=False)
+    webhook_secret: str | None = field(repr=False)
+    mail_to: tuple[str, ...] | None
+    mail_from: str | None
+    smtp_host: str | None
+    smtp_port: int
+    smtp_tls: str
+    smtp_user: str | None
+    smtp_password: str | None = field(repr=False)
+    heartbeat_url: str | None = field(repr=False)
+    notify_allow_private: bool
     title_max: int
     desc_max: int
     prompt_max: int

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 
@@ -108,6 +109,47 @@ def _weekdays(text: str) -> frozenset[int]:
     return frozenset(DAYS.index(part.strip().lower()) for part in text.split(","))
 
 
+def _is_address(text: str) -> bool:
+    """Whether a text is an address of http or https: a host, no credentials, nothing unprintable."""
+    if not text.isprintable() or " " in text or "\\" in text:
+        return False
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+        (host or "").encode("idna")
+    except ValueError:  # A port that is none, brackets that do not match; UnicodeError is one too.
+        return False
+    return parts.scheme in ("http", "https") and bool(host) and port != 0 and "@" not in parts.netloc
+
+
+def _address(text: str) -> str:
+    text = text.strip()
+    if not _is_address(text):
+        raise ValueError  # Without the text: such addresses hold tokens.
+    return text
+
+
+def _mail_address(text: str) -> str:
+    if not re.fullmatch(r"[^\s@<>,;:\"()\\\[\]\x00-\x1f\x7f]+@[^\s@<>,;:\"()\\\x00-\x1f\x7f]+", text):
+        raise ValueError(text)
+    return text
+
+
+def _mail_addresses(text: str) -> tuple[str, ...]:
+    return tuple(_mail_address(part.strip()) for part in text.split(","))
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[\w.:-]+", text):
+        raise ValueError(text)
+    text.encode("idna")
+    return text
+
+
+ADDRESS = Parser("an http:// or https:// address without user name and password", _address)
+HOST = Parser("the name or address of a machine", _host)
+MAIL_ADDRESS = Parser("an e-mail address", _mail_address)
+MAIL_ADDRESSES = Parser("e-mail addresses, separated by commas", _mail_addresses)
 BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
 SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
 ORIGINS = Parser("origins without a path, such as https://app.example.org, separated by commas, or * alone", _origins)

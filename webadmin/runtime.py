@@ -1,7 +1,8 @@
 """`runtime.db`: what must be writable while the catalogue is locked, or is written on reads.
 
 Jobs with progress and cancel flag, sessions, the scheduler's heartbeat, when a token was last used, how many calls were
-made. Losing the file costs a sign-in and a job that was open, nothing else; so a damaged one is set aside.
+made, what was told to whom. Losing the file costs a sign-in, a job that was open and the log of notifications, of which
+the last may be told again; nothing else, so a damaged one is set aside.
 """
 
 from __future__ import annotations
@@ -41,6 +42,13 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE calls (caller TEXT PRIMARY KEY, began_at INTEGER NOT NULL, made INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX calls_began_at ON calls (began_at)",
     ),
+    (
+        """CREATE TABLE notification (
+            id TEXT PRIMARY KEY, at TEXT NOT NULL, event TEXT NOT NULL, destination TEXT NOT NULL, body TEXT NOT NULL,
+            state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_at TEXT, answer TEXT, answered_at TEXT)""",
+        "CREATE INDEX notification_at ON notification (at)",
+        "CREATE TABLE told (name TEXT PRIMARY KEY, at TEXT NOT NULL, details TEXT NOT NULL)",
+    ),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)
@@ -76,6 +84,25 @@ class Runtime:
         Raises RuntimeUnavailable.
         """
         return self._run(lambda connection: connection.execute(sql, params).rowcount)
+
+    def change(self, operation: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What `operation` returns, run in one transaction that no other process writes in; an error undoes it.
+
+        Raises RuntimeUnavailable.
+        """
+
+        def run(connection: sqlite3.Connection) -> _T:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                found = operation(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+            return found
+
+        return self._run(run)
 
     def close(self) -> None:
         """Close this process's connection; the next use opens another."""

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webadmin import clock, db
+from webadmin import clock, db, observability
 from webadmin.accounts import Actor
 from webadmin.config import SETTINGS, Config, ConfigError
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem, Unavailable
@@ -52,7 +52,7 @@ def check(values: Mapping[str, str], current: Config) -> Config:
         if current.is_locked(name):
             raise SettingLocked(N_("%(name)s is set by: %(where)s."), name=name, where=current.source(name))
         setting = savable[name]
-        texts[name] = text.strip() or setting.default or ""
+        texts[name] = _cleaned(name, text) or setting.default or ""
         try:
             if texts[name]:
                 setting.parser.parse(texts[name])
@@ -71,10 +71,17 @@ def save(session: Session, actor: Actor, values: Mapping[str, str], *, current: 
     for name, text in values.items():
         if not text.strip():
             session.execute(delete(SavedSetting).where(SavedSetting.name == name))
-        elif name not in known or known[name].value != text.strip():
-            session.merge(
-                SavedSetting(name=name, value=text.strip(), changed_at=clock.now_text(), changed_by=actor.name)
-            )
+        elif name not in known or known[name].value != _cleaned(name, text):
+            value = _cleaned(name, text)
+            session.merge(SavedSetting(name=name, value=value, changed_at=clock.now_text(), changed_by=actor.name))
+
+
+_SECRET = frozenset(setting.name for setting in SETTINGS if setting.secret)
+
+
+def _cleaned(name: str, text: str) -> str:
+    """Without the spaces around it, which may be part of a secret alone."""
+    return text if name in _SECRET and text.strip() else text.strip()
 
 
 class Follower:
@@ -99,6 +106,8 @@ class Follower:
             return
         if saved == self._saved:
             return
+        for name in _SECRET & saved.keys():
+            observability.hide(saved[name])
         try:
             self.current = self._start.with_saved(saved)
         except ConfigError as error:

@@ -21,7 +21,7 @@ from filelock import FileLock, Timeout
 from flask import Flask
 from flask_apscheduler import APScheduler
 
-from webadmin import backups, catalogue, clock, config, jobs, runtime, snapshots, strict
+from webadmin import backups, catalogue, clock, config, jobs, notifications, runtime, safety, snapshots, strict
 from webadmin.accounts import SCHEDULER
 from webadmin.db import DatabaseLocked, transaction
 from webadmin.errors import DomainError
@@ -84,10 +84,12 @@ class Scheduler:
         }
         self._wakeups.init_app(self._app)
         tasks = (self.beat, self.back_up, self.take_snapshot, self.prove_again, self.absorb, self.keep_house)
-        for task in tasks:
+        runs = {task.__name__: self._if(self._leads, task) for task in tasks}
+        runs["notify"] = self._if(self._notifies, self.notify)
+        for name, run in runs.items():
             self._wakeups.add_job(
-                task.__name__,
-                self._if_leading(task),
+                name,
+                run,
                 trigger="interval",
                 seconds=INTERVAL_SECONDS,
                 next_run_time=datetime.now(UTC),
@@ -99,11 +101,11 @@ class Scheduler:
         self._wakeups.shutdown(wait=True)
         self._lock.release(force=True)
 
-    def _if_leading(self, task: Callable[[], None]) -> Callable[[], None]:
+    def _if(self, may_act: Callable[[], bool], task: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
             with self._app.app_context(), _told(task.__name__):
                 self._app.extensions["settings"].refresh()
-                if self._leads():
+                if may_act():
                     task()
 
         return run
@@ -117,6 +119,13 @@ class Scheduler:
                     return False
                 _log.info("this process runs the scheduled tasks now")
             return True
+
+    def _notifies(self) -> bool:
+        """The leader does; when it lives and is silent, every other process does, and each thing is told once still."""
+        if self._leads():
+            return True
+        seen = safety.scheduler_seen_at()
+        return seen is not None and clock.now() - seen > safety.SILENT_AFTER
 
     def beat(self) -> None:
         """Give the sign of life by which pages know that backups will be made."""
@@ -158,6 +167,11 @@ class Scheduler:
         if proved is not None:
             level = logging.INFO if proved.is_verified else logging.ERROR
             _log.log(level, "%s was read again: %s", proved.name, proved.state)
+
+    def notify(self) -> None:
+        """Tell what has to be told, by webhook, mail and heartbeat."""
+        notifications.watch(clock.now())
+        notifications.deliver_due(clock.now())
 
     def _try(self, name: str, task: Callable[[datetime], object]) -> None:
         """Run a task that may fail for long: then not at each wake-up."""
@@ -204,6 +218,8 @@ class Scheduler:
             except backups.Busy:
                 # The day's backup or an import runs: all of this is tried again at the next wake-up.
                 return
+        with _told("log of notifications"):
+            notifications.forget_old(clock.now())
         with _told("trash"), transaction() as session:
             catalogue.purge_trash(session)
         with _told("leftovers"):
