@@ -90,7 +90,7 @@ def load(raw: bytes | str, *, number: Callable[[str], Any] = float) -> Any:
         return whole(digits) if len(digits) > MAX_DIGITS else number(digits)
 
     text = _decoded(raw) if isinstance(raw, bytes) else raw
-    _check_size(text)
+    check_size(text)
     try:
         return json.loads(
             text, object_pairs_hook=_pairs, parse_int=whole, parse_float=fraction, parse_constant=constant
@@ -106,8 +106,8 @@ def _decoded(raw: bytes) -> str:
         raise NotReadable(N_("The text is not valid UTF-8, at byte %(position)d."), position=error.start + 1) from None
 
 
-def _check_size(text: str) -> None:
-    """Refuse what would take the decoder too deep, or fill memory with millions of tiny values."""
+def check_size(text: str) -> None:
+    """Raise NotReadable for JSON that would take the decoder too deep, or fill memory with millions of tiny values."""
     if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= MAX_VALUES:
         return
     depth = values = 0

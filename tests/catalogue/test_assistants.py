@@ -61,6 +61,27 @@ def test_limits_bind_only_the_fields_that_change(make: Make, folder: Path) -> No
     assert "501" in str(error.value.problems[0].message)
 
 
+@pytest.mark.parametrize(
+    ("part", "sentence"),
+    [(b"[" + b"1," * 60_000 + b"1]", "more than 100000 values"), (b'"' + b"x" * 9_000_000 + b'"', "the limit is")],
+)
+def test_changes_that_add_up_to_what_no_backup_could_hold_are_refused(make: Make, part: bytes, sentence: str) -> None:
+    found = make()
+    assert update(found, 1, extra={"a": part}).version == 2
+    with pytest.raises(Invalid, match=sentence):
+        update(found, 2, extra={"a": part, "b": part})
+    record = update(found, 2, extra={"a": part, "b": b"1"})
+    assert catalogue.decode(catalogue.encode(record))[0] == record
+
+
+def test_a_text_of_one_character_and_many_marks_has_a_ceiling_in_bytes(make: Make) -> None:
+    found = make()
+    assert update(found, 1, desc="e" + "\u0301" * 2_000_000).version == 2
+    with pytest.raises(Invalid) as error:
+        update(found, 2, desc="e" + "\u0301" * 2_100_000)
+    assert [problem.field for problem in error.value.problems] == ["desc"]
+
+
 def test_length_is_counted_in_user_perceived_characters(make: Make) -> None:
     family = "👨‍👩‍👧‍👦"
     assert make(title=family * 200)

@@ -95,6 +95,7 @@ def create(
         rating=values.get("rating"),
         extra=dict(values.get("extra", {})),
     )
+    limits.check_whole(record)
     _write(session, actor, None, record, source)
     return record
 
@@ -158,6 +159,7 @@ def _current(session: Session, assistant_id: str, version: int) -> Record:
 
 def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str, *, at: str) -> Record:
     changed = msgspec.structs.replace(current, **real, version=next_version(current.version), updated_at=at)
+    limits.check_whole(changed)
     _write(session, actor, current, changed, source)
     return changed
 

@@ -10,11 +10,13 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from webadmin import config, strict
-from webadmin.catalogue.records import Limits, count_characters, is_longer
+from webadmin.catalogue.records import TEXT_CEILING_BYTES, Limits, Record, count_characters, encode, is_longer
 from webadmin.errors import N_, Invalid, Message, Problem
 
 _LIMITED = frozenset(field.name for field in dataclass_fields(Limits))
 _REQUIRED = ("title", "desc", "emoji", "prompt")
+# Half of what the reader of documents takes for one value, so that a stored record always has room in a backup.
+RECORD_CEILING_BYTES = 16 * 1024 * 1024
 _MAY_BE_EMPTY = frozenset({"desc", "review_note"})
 
 
@@ -47,6 +49,22 @@ def check_changed(fields: Mapping[str, Any]) -> None:
     _refuse(_problems(fields))
 
 
+def check_whole(record: Record) -> None:
+    """Raise Invalid unless a backup of the whole record could be read again: many small changes add up."""
+    line = encode(record)
+    try:
+        strict.check_size(line.decode())
+    except strict.NotReadable as error:
+        raise Invalid(error.template, **error.params) from None
+    if len(line) > RECORD_CEILING_BYTES:
+        raise Invalid(
+            N_("The assistant would take %(size)d bytes; the limit is %(limit)d."),
+            hint=N_("Shorten its texts, or remove fields that nobody reads."),
+            size=len(line),
+            limit=RECORD_CEILING_BYTES,
+        )
+
+
 def _refuse(problems: list[Problem]) -> None:
     if problems:
         raise Invalid(N_("Some fields need another look. Nothing was saved."), problems=problems)
@@ -68,6 +86,8 @@ def _text_problems(name: str, value: str, most: int) -> list[Problem]:
         return [Problem(Message(strict.NUL), field=name)]
     if not value.strip() and name not in _MAY_BE_EMPTY:
         return [Problem(Message(N_("This field is required.")), field=name)]
+    if len(value) > TEXT_CEILING_BYTES // 4 and len(value.encode("utf-8", "surrogatepass")) > TEXT_CEILING_BYTES:
+        return [Problem(Message(N_("The text is longer than 4 MiB.")), field=name)]
     return _length_problems(name, value, most)
 
 
