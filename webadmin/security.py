@@ -193,7 +193,7 @@ def has_accounts() -> bool:
     return bool(g.has_accounts)
 
 
-def _token() -> accounts.Token | None:
+def _token() -> accounts.ValidToken | None:
     """The valid token that the request brings. Raises Unavailable."""
     text = request.headers["Authorization"][6:].strip()
     with db.translated_errors():

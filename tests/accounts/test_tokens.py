@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import text as sql
 
 from webadmin import accounts, clock
-from webadmin.accounts import SYSTEM
+from webadmin.accounts import SYSTEM, ValidToken
 from webadmin.db import transaction
 from webadmin.errors import Conflict, Invalid, NotFound
 
@@ -22,7 +22,7 @@ def session(app: Flask):
 
 def test_a_token_is_recognised_by_its_text_and_nothing_stored_shows_it(session) -> None:
     token, text = accounts.issue_token(session, SYSTEM, "nightly")
-    assert accounts.authenticate_token(session, text) is token
+    assert accounts.authenticate_token(session, text) == ValidToken(token.id, "nightly", "admin")
     assert accounts.authenticate_token(session, text + "x") is None
     assert accounts.authenticate_token(session, "\ud800") is None
     stored = " ".join(map(str, session.execute(sql("SELECT * FROM aa_token")).one()))

@@ -11,6 +11,7 @@ from webadmin.accounts.setup import create_first, create_from_settings, forget_s
 from webadmin.accounts.tokens import (
     ListedToken,
     TokenUse,
+    ValidToken,
     authenticate_token,
     get_token,
     is_expired,
@@ -41,6 +42,7 @@ __all__ = [
     "Token",
     "TokenUse",
     "User",
+    "ValidToken",
     "add_user",
     "any_users",
     "authenticate",

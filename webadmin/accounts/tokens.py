@@ -7,7 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from webadmin import clock, runtime
@@ -21,6 +21,21 @@ from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, U
 PREFIX = "aat_"
 EXPIRY_DAYS_MAX = 3650
 _USE_INTERVAL = timedelta(minutes=1)
+# Made once and of columns only: every call with a token runs it, and to build it anew cost more than to run it.
+_VALID = select(Token.id, Token.name, Token.role).where(
+    Token.token_hash == bindparam("token_hash"),
+    Token.revoked_at.is_(None),
+    or_(Token.expires_at.is_(None), Token.expires_at > bindparam("now")),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidToken:
+    """What is known of a caller who brought a token."""
+
+    id: int
+    name: str
+    role: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +112,17 @@ def revoke_token(session: Session, actor: Actor, *, id: int | None = None, name:
     if token is None:
         raise NotFound(N_("There is no such token, or it is revoked already."))
     token.revoked_at = clock.now_text()
+    session.flush()
     return token
 
 
-def authenticate_token(session: Session, text: str, *, address: str | None = None) -> Token | None:
+def authenticate_token(session: Session, text: str, *, address: str | None = None) -> ValidToken | None:
     """The valid token with this text, else None; its use is noted in the runtime database."""
-    token = session.scalar(select(Token).where(Token.token_hash == _hash(text), Token.revoked_at.is_(None)))
-    if token is None or is_expired(token):
+    found = session.connection().execute(_VALID, {"token_hash": _hash(text), "now": clock.now_text()}).first()
+    if found is None:
         return None
-    _note_use(token.id, address)
-    return token
+    _note_use(found.id, address)
+    return ValidToken(found.id, found.name, found.role)
 
 
 def is_expired(token: Token) -> bool:
