@@ -258,6 +258,15 @@ def has_table(connection: Connection, table: str) -> bool:
     return found.first() is not None
 
 
+def definitions(connection: Connection, *tables: str) -> tuple[str, ...]:
+    """The statements that define these tables, of those that exist: equal ones define equal columns."""
+    marks = ", ".join("?" * len(tables))
+    found = connection.exec_driver_sql(
+        f"SELECT sql FROM sqlite_master WHERE type='table' AND name COLLATE NOCASE IN ({marks})", tables
+    )
+    return tuple(found.scalars())
+
+
 def schema_cookie(connection: Connection) -> int:
     """SQLite's counter that grows with every change of the schema, whoever made it."""
     return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Callable
 
@@ -161,3 +162,23 @@ def test_odd_rows_never_stop_reading_or_history(earlier: Earlier, opened: Opened
         catalogue.update(writing, ADA, "utf8", {"desc": "changed"}, version=1)
     after = other.execute("SELECT id, CAST(title AS BLOB), tags FROM assistants").fetchall()
     assert sorted(map(str, after)) == sorted(map(str, before))
+
+
+def test_a_column_that_another_program_adds_is_read_at_once(earlier: Earlier, opened: Opened) -> None:
+    other = earlier()
+    insert(other, "x")
+    assert catalogue.get(opened(), "x").extra == {}
+    other.execute("ALTER TABLE assistants ADD COLUMN mood TEXT DEFAULT 'good'")
+    assert catalogue.get(opened(), "x").extra == {"mood": b'"good"'}
+
+
+def test_a_column_whose_making_was_undone_is_not_taken_for_the_next_one(earlier: Earlier, opened: Opened) -> None:
+    other = earlier()
+    insert(other, "x")
+    opened()
+    with contextlib.suppress(InterruptedError), db.transaction() as session:
+        session.connection().exec_driver_sql("ALTER TABLE assistants ADD COLUMN mood TEXT DEFAULT 'good'")
+        assert catalogue.get(session, "x").extra == {"mood": b'"good"'}
+        raise InterruptedError
+    other.execute("ALTER TABLE assistants ADD COLUMN team TEXT DEFAULT 'ours'")
+    assert catalogue.get(opened(), "x").extra == {"team": b'"ours"'}

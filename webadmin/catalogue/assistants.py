@@ -44,8 +44,7 @@ def new_id() -> str:
 
 def find_record(session: Session, assistant_id: str) -> Record | None:
     """The record with this id, None when there is none (or it is in the trash)."""
-    found = rows.records_of(session.connection(), [assistant_id])
-    return found[0] if found else None
+    return rows.record_of(session.connection(), assistant_id)
 
 
 def get(session: Session, assistant_id: str) -> Record:

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, column, insert, literal_column, select, table, text
+from sqlalchemy import ColumnElement, Connection, bindparam, column, insert, literal_column, select, table, text
 from sqlalchemy.sql import Select, TableClause
 
 from webadmin import db
@@ -69,8 +69,20 @@ class Shape:
         return table("assistants", *(column(name) for name in self.names))
 
 
+_shapes: dict[tuple[str, ...], Shape] = {}
+
+
 def shape(connection: Connection) -> Shape:
-    """Read which columns this database's `assistants` has."""
+    """Which columns this database's `assistants` has."""
+    # Any program may change the table, a transaction may undo that, and another file may take the place of this one:
+    # so its definition is read each time, and only what follows from the same definition is not found out again.
+    definitions = db.definitions(connection, "assistants", "aa_extra")
+    if definitions not in _shapes:
+        _shapes[definitions] = _read_shape(connection)
+    return _shapes[definitions]
+
+
+def _read_shape(connection: Connection) -> Shape:
     columns = db.table_columns(connection, "assistants")
     return Shape(
         later=tuple(c.name for c in columns if c.name in LATER),
@@ -112,6 +124,18 @@ def iter_records(connection: Connection, *, warn: Warn | None = None) -> Iterato
     )
     for row in rows:
         yield from_row(row, of, warn)
+
+
+@lru_cache(maxsize=16)
+def _query_one(of: Shape) -> Select[Any]:
+    return query(of).where(column("id") == bindparam("id"))
+
+
+def record_of(connection: Connection, id: str) -> Record | None:
+    """The record with this id, None when there is none."""
+    of = shape(connection)
+    row = connection.execute(_query_one(of), {"id": id}).first()
+    return None if row is None else from_row(row, of)
 
 
 def records_of(connection: Connection, ids: Sequence[str]) -> list[Record]:
