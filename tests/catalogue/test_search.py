@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from webadmin import catalogue, db
-from webadmin.catalogue import Query, Record, Sort
+from webadmin.catalogue import Query, Record, Sort, cursors
+from webadmin.catalogue.cursors import Cursor, Stored
 from webadmin.errors import Invalid
 
 Opened = Callable[[], Session]
@@ -147,6 +148,13 @@ def test_rows_without_an_id_are_in_no_list_and_no_total(opened: Opened) -> None:
     for query in (Query(), Query(author="ada"), Query(status="draft"), Query(search="t")):
         found = catalogue.list_records(opened(), query)
         assert ([r.id for r in found.records], found.total) == (["x"], 1)
+
+
+@pytest.mark.parametrize("first", [2**53 + 1, 2**64 - 1, -(2**60)])
+def test_a_made_up_cursor_that_leads_beyond_all_rows_is_refused(first: int) -> None:
+    place = Stored(b"2024", is_text=True)
+    with pytest.raises(Invalid, match="cursor"):
+        cursors.read(cursors.write(Cursor(place, place, first=first), ()), ())
 
 
 @pytest.mark.parametrize("cursor", ["x", "W10", "bm90IGpzb24", "é", "=" * 9])

@@ -17,6 +17,7 @@ import msgspec
 from webadmin.errors import N_, Invalid, Message, Problem
 
 _CHECKSUM_BYTES = 8
+_HIGHEST_ROW = 2**53
 
 
 class Stored(NamedTuple):
@@ -65,7 +66,7 @@ def read(text: str, scope: tuple[Any, ...]) -> Cursor:
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise ForeignCursor from None
     # Only the very text that was given out is taken: the checksum, and the bits of base64 that say nothing.
-    if write(cursor, scope) != text:
+    if write(cursor, scope) != text or abs(cursor.first) > _HIGHEST_ROW:
         raise ForeignCursor
     return cursor
 
