@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from webadmin import accounts
 from webadmin.app import create_app
@@ -40,7 +42,8 @@ def _serve() -> None:
     def build() -> Flask:
         made = create_app(config)
         Scheduler(made).start()
-        with made.app_context():
+        code = None
+        with made.app_context(), suppress(DBAPIError):  # Damaged: then nobody can make the first account either.
             code = accounts.setup_code(db.session())
         if code:
             # To the terminal alone: whoever reads a log file must not be able to claim the site.

@@ -50,8 +50,9 @@ def test_sound_site_has_no_red_check(site):
     found = examine(site)
     assert {code for code, check in found.items() if check["state"] == "warn"} <= {"scheduler", "disk"}
     assert set(found) == {
-        "settings", "folders", "secret-key", "runtime", "disk", "backups", "scheduler", "clock",
-        "schema", "triggers", "write-lock", "write-ahead-log", "integrity", "rows",
+        "database-file",
+        "settings", "folders", "secret-key", "runtime", "disk", "backups", "scheduler", "notifications", "clock",
+        "schema", "triggers", "write-lock", "write-ahead-log", "integrity", "rows", "snapshots", "backup-folder",
     }  # fmt: skip
     assert all(check["fact"] for check in found.values())
     assert all(check["nextStep"] for check in found.values() if check["state"] != "ok")

@@ -9,7 +9,7 @@ from flask import Flask, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webadmin import accounts, api, cli, config, cors, jobs, observability, runtime, security, upgrade, web
+from webadmin import accounts, api, cli, config, cors, damage, jobs, observability, runtime, security, upgrade, web
 from webadmin.config import Config
 from webadmin.db import db, engine_options, prepare, transaction
 from webadmin.errors import Unavailable
@@ -80,6 +80,7 @@ def _open_database(app: Flask, values: Config, *, must_open: bool) -> None:
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(values.db_timeout)
     db.init_app(app)
     prepare(db.engine)
+    damage.watch(db.engine, values.database_path)
     try:
         app.extensions["opening"] = upgrade.open_database()
     except Unavailable as error:

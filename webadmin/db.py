@@ -31,7 +31,7 @@ from webadmin.errors import N_, DomainError, Unavailable
 
 SCHEMA_TABLE = "aa_schema_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
-_IMMEDIATE = "BEGIN IMMEDIATE"
+IMMEDIATE = "BEGIN IMMEDIATE"
 # The writers of this process wait for one another here, and only then for those of others. SQLite waits by sleeping
 # longer and longer: of eight writers that did so, one in twenty took 200 ms and more for a write of 10 ms.
 _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
@@ -183,7 +183,7 @@ def _without_pool(options: dict[str, Any]) -> dict[str, Any]:
 def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that holds the write lock from its start: commits on return, rolls back on an error."""
     with translated_errors(), engine.connect() as plain:
-        connection = plain.execution_options(begin=_IMMEDIATE)
+        connection = plain.execution_options(begin=IMMEDIATE)
         with connection.begin():
             yield connection
 
@@ -206,7 +206,7 @@ def transaction() -> Iterator[Session]:
     session.rollback()
     with translated_errors(), _turn():
         try:
-            session.connection(execution_options={"begin": _IMMEDIATE})
+            session.connection(execution_options={"begin": IMMEDIATE})
             yield session
             session.commit()
         except BaseException:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, db, jobs, safety, snapshots
+from webadmin import backups, catalogue, clock, config, damage, db, jobs, notifications, safety, snapshots
 from webadmin.config import DEFAULT, SETTINGS
 from webadmin.errors import N_, DomainError, Message
 
@@ -145,6 +145,22 @@ def _is_open_to_others(path: Path) -> bool:
 
 def _runtime() -> Finding:
     return _ok(N_("It opens; %(count)d tasks run."), count=len(jobs.running()))
+
+
+def _database_file() -> Finding:
+    path = config.current().database_path
+    found = damage.find(path)
+    if found is not None:
+        return _bad(
+            N_("It is damaged, and nothing is written to it since %(time)s: %(fault)s"),
+            N_("Keep it, and put the newest snapshot or backup in its place: section 4 of docs/restore-runbook.md."),
+            time=found.noted_at or "—",
+            fault=found.faults[0] if found.faults else "—",
+        )
+    if damage.was_there(path) and (not path.exists() or not path.stat().st_size):
+        gone = damage.DatabaseGone(path)
+        return Finding(CheckState.BAD, gone.message, gone.hint)
+    return _ok(N_("No damage is known."))
 
 
 def _schema() -> Finding:
@@ -335,3 +351,4 @@ _THOROUGH_CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("snapshots", N_("Snapshots"), _snapshots),
     ("rows", N_("Rows"), _rows),
 )
+    ("database-file", N_("Database file"), _database_file),

@@ -20,7 +20,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, db, jobs, runtime, strict
+from webadmin import backups, catalogue, clock, config, damage, db, jobs, runtime, strict
 from webadmin.accounts import Actor
 from webadmin.errors import N_, Message, Unavailable
 from webadmin.jobs import Job, Progress
@@ -243,16 +243,27 @@ _KEPT_SECONDS = 3.0
 _PROBE_BYTES = 64 * 1024
 _LOCK_NOTE_AGE = timedelta(minutes=3)
 _process_started_at = clock.now()
-_kept: dict[Path, tuple[float, Safety]] = {}
+_kept: dict[Path, tuple[float, Facts, Safety]] = {}
 
 
 def current() -> Safety:
     """The answer for the current application, at most three seconds old. Never fails."""
+    return _current()[1]
+
+
+def current_facts() -> Facts:
+    """The facts that the answer rests on, at most three seconds old; that the file is damaged shows at once."""
+    return _current()[0]
+
+
+def _current() -> tuple[Facts, Safety]:
     path = config.current().database_path
     kept = _kept.get(path)
-    if kept is None or time.monotonic() - kept[0] > _KEPT_SECONDS:
-        kept = _kept[path] = time.monotonic(), decide(gather())
-    return kept[1]
+    is_late = kept is not None and damage.find(path) is not None and not kept[1].is_damaged
+    if kept is None or is_late or time.monotonic() - kept[0] > _KEPT_SECONDS:
+        facts = gather()
+        kept = _kept[path] = time.monotonic(), facts, decide(facts)
+    return kept[1:]
 
 
 def forget() -> None:
@@ -280,12 +291,12 @@ def gather() -> Facts:
     values, now = config.current(), clock.now()
     signs = _signs()
     trouble = _write_trouble(values.database_path.parent)
-    is_damaged, status, since = False, _NOTHING_KNOWN, None
+    is_damaged, status, since = damage.find(values.database_path) is not None, _NOTHING_KNOWN, None
     try:
         with db.reading() as connection:
             status = backups.status(Session(connection), now)
             since = strict.to_instant(catalogue.first_seen_at(connection))
-    except db.DatabaseCorrupt:
+    except (db.DatabaseCorrupt, damage.DatabaseGone):
         is_damaged = True
     except Unavailable as error:
         trouble = trouble or error.message

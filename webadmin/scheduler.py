@@ -21,9 +21,9 @@ from filelock import FileLock, Timeout
 from flask import Flask
 from flask_apscheduler import APScheduler
 
-from webadmin import backups, catalogue, clock, config, jobs, notifications, runtime, safety, snapshots, strict
+from webadmin import backups, catalogue, clock, config, damage, jobs, notifications, runtime, safety, snapshots, strict
 from webadmin.accounts import SCHEDULER
-from webadmin.db import DatabaseLocked, transaction
+from webadmin.db import DatabaseLocked, db, transaction
 from webadmin.errors import DomainError
 
 # Twice a minute: a backup starts within a minute of its time, and a lock held too long shows by the second look.
@@ -68,6 +68,7 @@ class Scheduler:
         self._back_offs = {"back_up": BackOff(), "take_snapshot": BackOff(), "prove_again": BackOff()}
         self._day_done: date | None = None
         # One thread takes the lock, another releases it.
+        self._day_looked: date | None = None
         path = app.extensions["settings"].current.database_path.parent / LOCK_FILE
         self._lock = FileLock(path, mode=0o600, thread_local=False)
         self._mutex = threading.Lock()
@@ -88,6 +89,7 @@ class Scheduler:
         runs["notify"] = self._if(self._notifies, self.notify)
         for name, run in runs.items():
             self._wakeups.add_job(
+        runs["look_for_damage"] = self._if(self._leads, self.look_for_damage)
                 name,
                 run,
                 trigger="interval",
@@ -216,6 +218,13 @@ class Scheduler:
             try:
                 backups.prune(SCHEDULER)
             except backups.Busy:
+    def look_for_damage(self) -> None:
+        """Read every page of the database, once a day and after a start, which does so itself with a small one only."""
+        today = clock.now().astimezone(config.current().timezone).date()
+        if self._day_looked != today:
+            damage.look(db.engine, config.current().database_path)
+            self._day_looked = today
+
                 # The day's backup or an import runs: all of this is tried again at the next wake-up.
                 return
         with _told("log of notifications"):

@@ -14,9 +14,9 @@ from pathlib import Path
 from filelock import FileLock
 from sqlalchemy import Engine
 
-from webadmin import backups, catalogue, config, db, snapshots
+from webadmin import backups, catalogue, clock, config, damage, db, snapshots
 from webadmin.accounts import SYSTEM, Actor
-from webadmin.errors import N_, DomainError, Unavailable
+from webadmin.errors import N_, Conflict, DomainError, Unavailable
 
 _log = logging.getLogger(__name__)
 
@@ -34,19 +34,31 @@ class Opening:
     safety_backup: str | None = None
 
 
-def open_database(actor: Actor = SYSTEM) -> Opening:
+def open_database(actor: Actor = SYSTEM, *, may_begin_empty: bool = False) -> Opening:
     """Bring the configured database to the program's schema; safe to call from several processes at once.
 
-    Inside an application context. Raises DatabaseNewer, DatabaseCorrupt, UpgradeRefused and the other errors of
-    `webadmin.db`; the database is then as it was.
+    A damaged file that can be read is opened for reading: that is noted, and nothing is written to it. A missing or
+    empty one is made anew where there has been none, or where `may_begin_empty` says so.
+
+    Inside an application context. Raises DatabaseGone, DatabaseNewer, DatabaseCorrupt, UpgradeRefused and the other
+    errors of `webadmin.db`; the database is then as it was.
     """
     path = config.current().database_path
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.parent / ".upgrade.lock", mode=0o600), db.translated_errors():
+        must_be_there = not may_begin_empty and damage.was_there(path)
+        if must_be_there and (not path.exists() or not path.stat().st_size):
+            raise damage.DatabaseGone(path)
         _make_private(path)
         engine = db.db.engine
         with engine.connect() as connection:
             found = db.schema_state(connection)
+        if must_be_there and found is db.SchemaState.EMPTY:
+            raise damage.DatabaseGone(path)
+        if _is_damaged(engine, path):
+            if found is not db.SchemaState.CURRENT:
+                raise db.DatabaseCorrupt
+            return Opening(found)
         opening = Opening(found)
         if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
             opening = _copies_first(found, actor)
@@ -58,6 +70,28 @@ def open_database(actor: Actor = SYSTEM) -> Opening:
                 raise
             _log.warning("Another program holds the write lock; its changes are looked at later.")
         return opening
+
+
+def begin_empty() -> None:
+    """Make an empty database where one was lost; the log of the lost one is set aside, as it belongs to no other.
+
+    Raises Conflict when there is a database, and what `open_database` raises.
+    """
+    path = config.current().database_path
+    if path.exists() and path.stat().st_size:
+        raise Conflict(N_("There is a database. Nothing was done."), hint=N_("Look at it with: flask doctor"))
+    stamp = f"{clock.now():%Y%m%d_%H%M%S}"
+    for part in (*path.parent.glob(f"{path.name}-*"), damage.note_path(path)):
+        if part.exists():
+            part.rename(part.with_name(f"{part.name}.lost-{stamp}"))
+    open_database(may_begin_empty=True)
+
+
+def _is_damaged(engine: Engine, path: Path) -> bool:
+    """Whether the file is damaged; one that is too large to be read now is looked at by the scheduled tasks."""
+    if damage.find(path) is None and damage.is_large(path):
+        return False
+    return bool(damage.look(engine, path))
 
 
 def _make_private(path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import BinaryIO
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
-from webadmin import clock, config, db
+from webadmin import clock, config, damage, db
 from webadmin.accounts import Actor
 from webadmin.backups import folder as folder_of
 from webadmin.backups import retention, schedule
@@ -324,7 +324,7 @@ def _stored_files(found: Iterable[Backup]) -> list[retention.StoredFile]:
 def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
     """Move what retention drops to the bin and empty the bin of what lay there for 7 days, sooner on a full disk.
 
-    Goes on past a file that cannot be moved. Raises Busy.
+    Goes on past a file that cannot be moved. Raises Busy, DatabaseDamaged: while the database is, every copy may count.
     """
     sync()
     if dry_run:
@@ -358,3 +358,4 @@ def _empty_bin() -> list[str]:
     is_full = shutil.disk_usage(folder).free < _DISK_LOW_BYTES
     before = clock.now() if is_full else clock.now() - timedelta(days=BIN_DAYS)
     return folder_of.empty_bin(folder, before=before)
+    damage.refuse(config.current().database_path)

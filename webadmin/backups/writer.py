@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
-from webadmin import catalogue, clock, config, db, jobs
+from webadmin import catalogue, clock, config, damage, db, jobs
 from webadmin.accounts import Actor
 from webadmin.backups import folder as folder_of
 from webadmin.backups import format as format_of
@@ -41,7 +41,7 @@ def create(
     """Make a verified backup of the whole catalogue now.
 
     A run that fails is kept in the history. Raises Busy when the folder is in use, DiskFull, FolderReadOnly,
-    NotProved, the errors of `webadmin.db`.
+    NotProved, DatabaseDamaged, the errors of `webadmin.db`.
     """
     folder = current_folder()
     with folder_of.hold(folder, who=actor.name, what=N_("backup")):
@@ -62,6 +62,8 @@ def create_locked(
     now = clock.now()
     folder_of.clean_temporary(current_folder())
     try:
+        # What a damaged file still gives may be a part: exported, yes, but never the newest verified backup.
+        damage.refuse(config.current().database_path)
         fact = _make(actor, reason, now, local_day, progress)
     except (DomainError, OSError) as error:
         _remember_failure(actor, reason, now, local_day, error)

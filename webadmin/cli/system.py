@@ -8,11 +8,11 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from webadmin import diagnostics
+from webadmin import damage, diagnostics
 from webadmin.cli.output import Command, Failed, show_json, tell
 from webadmin.db import SchemaState
 from webadmin.diagnostics import Check, CheckState
-from webadmin.upgrade import Opening
+from webadmin.upgrade import Opening, begin_empty
 
 database = AppGroup("db", help="The database file.")
 
@@ -25,13 +25,13 @@ _DONE = {
 _MARKS = {CheckState.OK: "ok  ", CheckState.WARN: "warn", CheckState.BAD: "BAD "}
 
 
-class DoctorCommand(Command):
-    """Runs even when the database could not be opened: it says why."""
+class WithoutDatabase(Command):
+    """Runs even when the database could not be opened: it says why, or mends it."""
 
     needs_database = False
 
 
-@click.command("doctor", cls=DoctorCommand)
+@click.command("doctor", cls=WithoutDatabase)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> None:
     """Check database, backups, disk, scheduler and settings; exit code 1 when one of them is bad."""
@@ -76,3 +76,13 @@ def upgrade(as_json: bool) -> None:
     tell(_DONE[opening.found])
     if opening.snapshot:
         tell(f"Copies made before: snapshot {opening.snapshot}, safety backup {opening.safety_backup}")
+
+
+@database.command("begin-empty", cls=WithoutDatabase)
+def begin_anew() -> None:
+    """Begin with an empty catalogue where the database was lost; what remains of it is set aside, never deleted."""
+    trouble = current_app.extensions.get("database_trouble")
+    if trouble is not None and not isinstance(trouble, damage.DatabaseGone):
+        raise trouble
+    begin_empty()
+    tell("An empty database was made. Backups in the folder are listed; bring one in with: flask backup restore NAME")

@@ -10,7 +10,8 @@ from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import config, http_errors, runtime
+from webadmin import config, http_errors, runtime, safety
+from webadmin.damage import DatabaseDamaged
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Unavailable
 from webadmin.web.htmx import page
@@ -53,6 +54,8 @@ def pill() -> ResponseReturnValue:
 
 
 def _database() -> None:
+    if safety.current_facts().is_damaged:
+        raise DatabaseDamaged
     with translated_errors():
         db.session().execute(text("SELECT 1 FROM assistants LIMIT 1"))
 
@@ -62,6 +65,8 @@ def _runtime() -> None:
 
 
 def _disk() -> None:
+    if safety.current_facts().write_trouble is not None:
+        raise OSError
     stats = os.statvfs(config.current().database_path.parent)
     if stats.f_bavail * stats.f_frsize < _LEAST_FREE_BYTES:
         raise OSError

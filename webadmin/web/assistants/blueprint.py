@@ -8,7 +8,8 @@ from flask import Blueprint, request, url_for
 from sqlalchemy.orm import Session
 
 from webadmin import catalogue, security
-from webadmin.db import DatabaseLocked, db, transaction
+from webadmin.db import db, transaction
+from webadmin.errors import Unavailable
 
 bp = Blueprint("assistants", __name__)
 
@@ -28,14 +29,14 @@ def copy_id() -> str:
 def reading() -> Session:
     """A session to read with, after what other programs did has become history.
 
-    Where the lock is held elsewhere the history is shown as far as it is known: reading must not wait for a writer.
+    Where nothing can be written (locked, full, damaged) the history is shown as far as it is known: reading goes on.
     """
     session = db.session()
     if catalogue.are_pending(session):
         try:
             with transaction() as writer:
                 catalogue.absorb(writer)
-        except DatabaseLocked:
+        except Unavailable:
             session.rollback()
     return session
 

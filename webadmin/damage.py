@@ -1,0 +1,153 @@
+"""A database file that is damaged or gone: noted beside it, for every process, and from then on nothing is written.
+
+The note is a file: it must be there when the database cannot be read and when `runtime.db` is lost, and looking for it
+must cost next to nothing, since every write does. Whoever moves the database aside by its name takes the note along.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, ExceptionContext, event
+
+from webadmin import clock, db
+from webadmin.errors import N_, Unavailable
+
+LOOKED_AT_ONCE_BYTES = 64_000_000
+"""A start reads a file of at most this size before it lets anybody write (0.05 s); a larger one afterwards."""
+_DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_log = logging.getLogger(__name__)
+
+
+class DatabaseDamaged(Unavailable):
+    """The file is noted as damaged, so it is not written to."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The database is damaged, so nothing is saved any more. Reading and exporting go on."),
+            hint=N_("The health page says what is wrong and what to do."),
+        )
+
+
+class DatabaseGone(Unavailable):
+    """There was a database and there is none, or an empty one, in its place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            N_("The database %(name)s is gone or empty, and there was one. No empty one takes its place."),
+            hint=N_(
+                "Put the file back where it was, or a snapshot in its place (docs/restore-runbook.md). To begin with"
+                " an empty catalogue, run: flask db begin-empty"
+            ),
+            name=path.name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """What is known: when it was first seen (None when the note itself cannot be read), and the faults."""
+
+    noted_at: str | None
+    faults: tuple[str, ...]
+
+
+def note_path(database: Path) -> Path:
+    """Where the note on a database lies."""
+    return database.with_name(f"{database.name}.damaged")
+
+
+def find(database: Path) -> Damage | None:
+    """The note on a database; None when there is none."""
+    path = note_path(database)
+    if not path.exists():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Damage(str(found["notedAt"]), tuple(str(fault) for fault in found["faults"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        # A full disk may have kept the text from being written: that the note is there says enough.
+        return Damage(None, ())
+
+
+def note(database: Path, faults: list[str]) -> None:
+    """Note that the file is damaged, unless that is noted already. Never fails."""
+    text = json.dumps({"notedAt": clock.now_text(), "faults": faults}, ensure_ascii=False)
+    try:
+        descriptor = os.open(note_path(database), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return
+    except OSError:
+        _log.exception("the damage of the database cannot be noted: %s", faults)
+        return
+    _log.error("the database is damaged, nothing is written to it any more: %s", faults)
+    with suppress(OSError), os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+def refuse(database: Path) -> None:
+    """Raise DatabaseDamaged when the file is noted as damaged, DatabaseGone when it is not there."""
+    if note_path(database).exists():
+        raise DatabaseDamaged
+    if not database.exists():
+        raise DatabaseGone(database)
+
+
+def was_there(database: Path) -> bool:
+    """Whether what lies beside it shows that there has been a database: sessions and tasks, snapshots, a log."""
+    if database.with_name("runtime.db").exists() or db.log_bytes(database):
+        return True
+    snapshots = database.with_name("snapshots")
+    return snapshots.is_dir() and any(snapshots.glob("*.db"))
+
+
+def look(engine: Engine, database: Path) -> list[str]:
+    """Read every page; note the faults, or take the note away when there are none: somebody mended or replaced it.
+
+    Returns the faults. Raises the errors of `webadmin.db` when the file cannot be read for another reason.
+    """
+    try:
+        with db.translated_errors(), engine.connect() as connection:
+            faults = db.quick_check(connection)
+    except db.DatabaseCorrupt as error:
+        faults = [str(getattr(error.__cause__, "orig", error.__cause__))]
+    if faults:
+        note(database, faults)
+    elif find(database) is not None:
+        note_path(database).unlink(missing_ok=True)
+        _log.warning("the database is sound again, and written to again")
+    return faults
+
+
+def is_large(database: Path) -> bool:
+    """Whether reading every page would hold up a start."""
+    return database.stat().st_size + db.log_bytes(database) > LOOKED_AT_ONCE_BYTES
+
+
+def watch(engine: Engine, database: Path) -> None:
+    """From now on this engine notes damage when it meets it, writes to no damaged file, and makes no missing one."""
+
+    def connect(*_arguments: Any) -> None:
+        # SQLite would make an empty file.
+        if not database.exists():
+            raise DatabaseGone(database)
+
+    def begin(connection: Connection) -> None:
+        if connection.get_execution_options().get("begin") == db.IMMEDIATE:
+            refuse(database)
+
+    def fail(context: ExceptionContext) -> None:
+        code = getattr(context.original_exception, "sqlite_errorcode", 0) or 0
+        # The low byte is the primary code.
+        if code & 0xFF in _DAMAGE:
+            note(database, [str(context.original_exception)])
+
+    event.listen(engine, "do_connect", connect)
+    event.listen(engine, "begin", begin, insert=True)
+    event.listen(engine, "handle_error", fail)
