@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, db
 from webadmin.accounts import Actor
-from webadmin.backups import Counts, Mode, Plan, Progress, Staged
+from webadmin.backups import Counts, Decisions, Mode, Plan, Progress, Staged
 from webadmin.catalogue import Act, Chosen
 from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, Problem, Unavailable
 from webadmin.jobs import Job
@@ -131,6 +131,7 @@ def apply_import(
     mode: Mode,
     source_name: str,
     fingerprint: str | None = None,
+    decisions: Decisions | None = None,
     skip_bad: bool = False,
     accept_altered: bool = False,
     confirm_delete_all: bool = False,
@@ -139,13 +140,14 @@ def apply_import(
 ) -> ImportResult:
     """Make the safety backup, then apply a staged file in one transaction; write nothing when nothing would change.
 
-    `fingerprint` is that of the plan that was shown. Raises what `check_import` raises, Busy, PlanChanged,
-    SafetyBackupFailed, the errors of `webadmin.db`, and lets jobs.Cancelled pass; nothing is changed then.
+    `fingerprint` is that of the plan that was shown, `decisions` those about single records. Raises what
+    `check_import` raises, Busy, PlanChanged, SafetyBackupFailed, the errors of `webadmin.db`, and lets
+    jobs.Cancelled pass; nothing is changed then.
     """
     check_import(staged, skip_bad=skip_bad, accept_altered=accept_altered)
 
     def attempt() -> ImportResult:
-        plan = backups.make_plan(staged, mode, progress=progress)
+        plan = backups.make_plan(staged, mode, decisions=decisions, progress=progress)
         if fingerprint is not None and plan.fingerprint != fingerprint:
             raise backups.PlanChanged
         check_import(
@@ -162,6 +164,7 @@ def apply_import(
                 plan,
                 source_name=source_name,
                 safety_backup=safety,
+                decisions=decisions,
                 job_id=job_id,
                 progress=progress,
             )
@@ -203,6 +206,7 @@ def import_file(
             mode=options.mode,
             source_name=source_name,
             fingerprint=fingerprint,
+            decisions=None,
             job_id=job_id,
             progress=progress,
             **options.consents,

@@ -4,6 +4,7 @@ Functions that take a `session` read or change inside the caller's transaction; 
 trace must remain when they fail.
 """
 
+from webadmin.backups.choices import Choices, Listed, open_choices
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
@@ -34,6 +35,7 @@ from webadmin.backups.reader import GZIP_RATIO, Progress, Staged, TooLarge, rece
 from webadmin.backups.restore import (
     Action,
     Counts,
+    Decisions,
     Mode,
     Plan,
     PlanChanged,
@@ -55,8 +57,10 @@ __all__ = [
     "BackupFact",
     "BinEntry",
     "Busy",
+    "Choices",
     "Counts",
     "Decision",
+    "Decisions",
     "Document",
     "Export",
     "FolderReadOnly",
@@ -66,6 +70,7 @@ __all__ = [
     "Kind",
     "LastGoodBackup",
     "Layout",
+    "Listed",
     "Mode",
     "NotProved",
     "OriginalBackup",
@@ -101,6 +106,7 @@ __all__ = [
     "measure_export",
     "next_runs",
     "open_backup",
+    "open_choices",
     "pin",
     "prove",
     "prune",

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
+from typing import Protocol
 
 import msgspec
 from sqlalchemy import Connection
@@ -51,6 +52,15 @@ class PlanChanged(Conflict):
         )
 
 
+class Decisions(Protocol):
+    """What somebody decided record by record; `choices.Choices` is one. `edition` changes with every decision."""
+
+    @property
+    def edition(self) -> str: ...
+
+    def keeps(self, id: str, mode: Mode) -> bool: ...
+
+
 @dataclass(slots=True)
 class Counts:
     """How many records of each action; `only_here` are those that the file does not hold and that stay."""
@@ -78,11 +88,16 @@ _COUNTED = {
 }
 
 
+_KEPT = {Action.CREATE: Action.SKIP, Action.UPDATE: Action.SKIP, Action.DELETE: Action.ONLY_HERE}
+"""What a change becomes that somebody decided against."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedChange:
     """One record of the plan, for showing: the names of the fields that differ where it is an update.
 
-    Version and time of the last edit on both sides; None on the side that does not hold the record.
+    Version and time of the last edit on both sides; None on the side that does not hold the record. `mark` stands for
+    the content of both sides.
     """
 
     action: Action
@@ -94,25 +109,52 @@ class PlannedChange:
     edited_here: str | None = None
     version_in_file: int | None = None
     edited_in_file: str | None = None
+    mark: bytes = b""
+
+    @property
+    def is_newer_here(self) -> bool:
+        """Whether the file would take back what was done here: by the times as text, or by the version."""
+        if self.action is not Action.UPDATE:
+            return False
+        return (self.edited_here or "") > (self.edited_in_file or "") or (self.version_here or 0) > (
+            self.version_in_file or 0
+        )
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a file would do. `fingerprint` stands for mode, file and the content of every assistant."""
+    """What a file would do.
+
+    `fingerprint` stands for mode, file, the content of every assistant and, where there are some, the decisions.
+    """
 
     mode: Mode
     fingerprint: str
     counts: Counts = field(default_factory=Counts)
     sample: list[PlannedChange] = field(default_factory=list)
 
-    def in_mode(self, mode: Mode) -> Plan:
-        """What the file of a `merge` plan would do in another mode, without comparing again."""
+    @property
+    def content(self) -> str:
+        """The part of the fingerprint that stands for file and catalogue alone."""
+        return self.fingerprint.split("-")[1]
+
+    def in_mode(self, mode: Mode, kept: Counts | None = None, edition: str | None = None) -> Plan:
+        """What the file of a `merge` plan would do in another mode, without comparing again.
+
+        `kept` says how many of each action somebody decided against, `edition` is that of these decisions.
+        """
         counts = replace(self.counts)
+        kept = kept or Counts()
         if mode is Mode.SKIP:
             counts.skipped, counts.updated, counts.unchanged = counts.updated + counts.unchanged, 0, 0
         elif mode is Mode.REPLACE:
-            counts.deleted, counts.only_here = counts.only_here, 0
-        return Plan(mode, _fingerprint(mode, self.fingerprint.rpartition("-")[2]), counts)
+            counts.deleted, counts.only_here = counts.only_here - kept.deleted, kept.deleted
+        if mode is not Mode.SKIP:
+            counts.updated -= kept.updated
+            counts.skipped += kept.updated
+        counts.created -= kept.created
+        counts.skipped += kept.created
+        return Plan(mode, _fingerprint(mode, self.content, edition), counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +171,7 @@ def make_plan(
     staged: Staged,
     mode: Mode,
     *,
+    decisions: Decisions | None = None,
     progress: Progress | None = None,
     tell: Callable[[PlannedChange], None] | None = None,
 ) -> Plan:
@@ -140,7 +183,7 @@ def make_plan(
     plan = Plan(mode, "")
     mark = hashlib.sha256()
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
-        for number, pair in enumerate(_pairs(mine, theirs, mode, staged.assumed_at)):
+        for number, pair in enumerate(_pairs(mine, theirs, mode, staged.assumed_at, decisions)):
             _note(plan.counts, mark, pair)
             if pair.after is not None or pair.action is Action.DELETE:
                 _show(plan, pair)
@@ -149,12 +192,12 @@ def make_plan(
             if number % _EVERY == 0:
                 progress.update("comparing", number, staged.good_count)
                 progress.check_cancelled()
-    plan.fingerprint = _fingerprint(mode, mark.hexdigest())
+    plan.fingerprint = _fingerprint(mode, mark.hexdigest(), decisions.edition if decisions else None)
     return plan
 
 
-def _fingerprint(mode: Mode, content: str) -> str:
-    return f"{mode}-{content}"
+def _fingerprint(mode: Mode, content: str, edition: str | None) -> str:
+    return f"{mode}-{content}" if edition is None else f"{mode}-{content}-{edition}"
 
 
 def apply_plan(
@@ -165,6 +208,7 @@ def apply_plan(
     *,
     source_name: str,
     safety_backup: str | None,
+    decisions: Decisions | None = None,
     job_id: str | None = None,
     progress: Progress | None = None,
 ) -> Counts:
@@ -180,7 +224,7 @@ def apply_plan(
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
 
         def changes() -> Iterator[Change]:
-            for number, pair in enumerate(_pairs(mine, theirs, plan.mode, staged.assumed_at)):
+            for number, pair in enumerate(_pairs(mine, theirs, plan.mode, staged.assumed_at, decisions)):
                 _note(counts, mark, pair)
                 if number % _EVERY == 0:
                     progress.update("importing", counts.changes, plan.counts.changes)
@@ -189,7 +233,8 @@ def apply_plan(
                     yield Change(pair.mine, pair.after)
 
         catalogue.write_records(session.connection(), actor, changes(), source="import")
-    if _fingerprint(plan.mode, mark.hexdigest()) != plan.fingerprint:
+    edition = decisions.edition if decisions else None
+    if _fingerprint(plan.mode, mark.hexdigest(), edition) != plan.fingerprint:
         raise PlanChanged
     progress.check_cancelled()
     session.add(_run(actor, staged, plan, counts, source_name, safety_backup, job_id))
@@ -213,12 +258,23 @@ def _run(
     )
 
 
-def _pairs(mine: Connection, theirs: Connection, mode: Mode, assumed_at: str | None) -> Iterator[_Pair]:
+def _pairs(
+    mine: Connection, theirs: Connection, mode: Mode, assumed_at: str | None, decisions: Decisions | None
+) -> Iterator[_Pair]:
     """Walk both catalogues side by side in the order of ids; rows without an id are nobody's."""
     for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
         if left and right and right.created_at == assumed_at:
             right = msgspec.structs.replace(right, created_at=left.created_at)  # noqa: PLW2901
-        yield _decided(left, right, mode)
+        pair = _decided(left, right, mode)
+        if decisions and pair.action in _KEPT and decisions.keeps(_id(pair), mode):
+            pair = _Pair(_KEPT[pair.action], left, right)
+        yield pair
+
+
+def _id(pair: _Pair) -> str:
+    known = pair.theirs or pair.mine
+    assert known is not None
+    return known.id or ""
 
 
 def _joined(mine: Iterator[Record], theirs: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
@@ -288,7 +344,15 @@ def _shown(pair: _Pair) -> PlannedChange:
         edited_here=_edited(mine),
         version_in_file=theirs.version if theirs else None,
         edited_in_file=_edited(theirs),
+        mark=_mark(mine, theirs),
     )
+
+
+def _mark(*sides: Record | None) -> bytes:
+    mark = hashlib.blake2b(digest_size=16)
+    for record in sides:
+        mark.update(catalogue.encode(record) + b"\n" if record else b"-\n")
+    return mark.digest()
 
 
 def _edited(record: Record | None) -> str | None:

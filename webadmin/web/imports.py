@@ -17,14 +17,12 @@ from sqlalchemy import select
 
 from webadmin import backups, clock, config, jobs, operations
 from webadmin.accounts import Actor
-from webadmin.backups import Action, Counts, Document, Mode, Plan, PlannedChange, RestoreRun, Staged
+from webadmin.backups import Choices, Counts, Document, Mode, Plan, RestoreRun, Staged
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
 from webadmin.jobs import Job, Progress, Waiting
 
 KIND = "import"
-PAGE_SIZE = 25
-LISTED = (Action.UPDATE, Action.CREATE, Action.ONLY_HERE)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -36,10 +34,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct):
-    """What was found in a file and what it would do; kept between requests.
-
-    `pages` says for each action where in the list of changes each page begins.
-    """
+    """What was found in a file and what it would do; kept between requests."""
 
     document: Document
     records_sha256: str
@@ -52,7 +47,6 @@ class Report(msgspec.Struct):
     nameless: list[bytes]
     unknown_keys: dict[str, int]
     plan: Plan
-    pages: dict[str, list[int]]
 
     @property
     def is_altered(self) -> bool:
@@ -104,23 +98,12 @@ def _start(id: str, actor: Actor, source: str, stage: Callable[[Progress], Stage
 
 
 def _compare(id: str, staged: Staged, progress: Progress) -> None:
-    """Write the report and the lists of changes."""
-    pages: dict[str, list[int]] = {action: [] for action in LISTED}
-    counts = dict.fromkeys(LISTED, 0)
-    lists = {action: _file(id, action.replace(" ", "-")).open("wb") for action in LISTED}
-
-    def tell(change: PlannedChange) -> None:
-        target = lists[change.action]
-        if counts[change.action] % PAGE_SIZE == 0:
-            pages[change.action].append(target.tell())
-        counts[change.action] += 1
-        target.write(msgspec.json.encode(change) + b"\n")
-
-    try:
+    """Write the report and the list of changes."""
+    with (
+        backups.open_choices(_file(id, "choices"), is_new=True) as choices,
+        choices.filling() as tell,
+    ):
         plan = backups.make_plan(staged, Mode.MERGE, progress=progress, tell=tell)
-    finally:
-        for target in lists.values():
-            target.close()
     plan.sample.clear()
     report = Report(
         document=staged.document,
@@ -134,7 +117,6 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
         nameless=staged.nameless,
         unknown_keys=dict(staged.unknown_keys),
         plan=plan,
-        pages=pages,
     )
     _file(id, "report").write_bytes(msgspec.json.encode(report))
 
@@ -155,15 +137,11 @@ def refusals(job: Job) -> list[Problem]:
         return []
 
 
-def changes(job: Job, of: Report, action: Action, number: int) -> list[PlannedChange]:
-    """One page, from 0, of the records of one action."""
-    pages = of.pages.get(action, [])
-    if not 0 <= number < len(pages):
-        return []
-    with _file(job.id, action.replace(" ", "-")).open("rb") as file:
-        file.seek(pages[number])
-        lines = [line for line in (file.readline() for _ in range(PAGE_SIZE)) if line]
-    return [msgspec.json.decode(line, type=PlannedChange) for line in lines]
+@contextmanager
+def choices(job: Job) -> Iterator[Choices]:
+    """What differs, and what was decided about it. Raises NotFound when its file is gone."""
+    with backups.open_choices(_file(job.id, "choices")) as found:
+        yield found
 
 
 def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_delete_all: bool) -> Job:
@@ -177,18 +155,20 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
     def work(progress: Progress) -> dict[str, Any] | Waiting:
         began, waits_again = clock.now(), False
         try:
-            done = operations.apply_import(
-                actor,
-                staged,
-                mode=choice.mode,
-                source_name=source,
-                fingerprint=fingerprint,
-                skip_bad=choice.skip_bad,
-                accept_altered=choice.accept_altered,
-                confirm_delete_all=confirm_delete_all,
-                job_id=job.id,
-                progress=progress,
-            )
+            with backups.open_choices(_file(job.id, "choices"), is_frozen=True) as decisions:
+                done = operations.apply_import(
+                    actor,
+                    staged,
+                    mode=choice.mode,
+                    source_name=source,
+                    fingerprint=fingerprint,
+                    decisions=decisions,
+                    skip_bad=choice.skip_bad,
+                    accept_altered=choice.accept_altered,
+                    confirm_delete_all=confirm_delete_all,
+                    job_id=job.id,
+                    progress=progress,
+                )
         except backups.PlanChanged:
             waits_again = True
             _compare(job.id, staged, progress)

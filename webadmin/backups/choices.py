@@ -1,0 +1,184 @@
+"""What differs between a file and the catalogue, and what somebody decided about each record of it.
+
+Both lie in one small SQLite file, so that memory does not grow with the number of changes, and decisions outlive the
+request, the page and the process.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from webadmin.backups.restore import Action, Counts, Mode, PlannedChange
+from webadmin.errors import N_, NotFound
+
+_SCHEMA = """
+PRAGMA journal_mode=WAL;
+CREATE TABLE IF NOT EXISTS change (number INTEGER PRIMARY KEY, action TEXT NOT NULL, id BLOB NOT NULL UNIQUE,
+    mark BLOB NOT NULL, is_newer INTEGER NOT NULL, is_since INTEGER NOT NULL DEFAULT 0, kept INTEGER,
+    line BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS change_page ON change (action, number);
+CREATE INDEX IF NOT EXISTS change_since ON change (number) WHERE is_since;
+CREATE INDEX IF NOT EXISTS change_kept ON change (action, kept, is_newer);
+CREATE TABLE IF NOT EXISTS edition (word TEXT NOT NULL);
+"""
+_INSERT = "INSERT INTO change (action, id, mark, is_newer, line) VALUES (?, ?, ?, ?, ?)"
+_BATCH = 500
+_CHOSEN = {Mode.MERGE: "coalesce(kept, is_newer)", Mode.SKIP: "coalesce(kept, 0)", Mode.REPLACE: "coalesce(kept, 0)"}
+"""What is newer here is left alone unless somebody says otherwise; not where all is to become the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A change with its number in the list, and whether somebody, or its being newer here, keeps what is here."""
+
+    number: int
+    change: PlannedChange
+    is_newer: bool
+    is_kept: bool
+
+
+class Choices:
+    """The decisions in an open file; made by `open_choices`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    @property
+    def edition(self) -> str:
+        """A word that changes with every decision."""
+        row = self._connection.execute("SELECT word FROM edition").fetchone()
+        return str(row[0]) if row else ""
+
+    @contextmanager
+    def filling(self) -> Iterator[Callable[[PlannedChange], None]]:
+        """List the changes that are told; decisions about records that are the same on both sides as before stay."""
+        run, waiting = self._connection.execute, list[tuple[object, ...]]()
+
+        def write() -> None:
+            self._connection.executemany(_INSERT, waiting)
+            waiting.clear()
+
+        def tell(change: PlannedChange) -> None:
+            waiting.append(_row(change))
+            if len(waiting) == _BATCH:
+                write()
+
+        with self._connection:
+            run("BEGIN IMMEDIATE")
+            is_first = not self.edition
+            run("CREATE TABLE was (id BLOB PRIMARY KEY, mark BLOB, kept INTEGER) WITHOUT ROWID")
+            run("INSERT INTO was SELECT id, mark, kept FROM change")
+            run("DELETE FROM change")
+            yield tell
+            write()
+            run("UPDATE change SET kept=(SELECT kept FROM was WHERE was.id=change.id AND was.mark=change.mark)")
+            if not is_first:
+                run("UPDATE change SET is_since=1 WHERE (id, mark) NOT IN (SELECT id, mark FROM was)")
+            run("DROP TABLE was")
+            self._renew()
+
+    def decide(self, decisions: Mapping[int, bool], mode: Mode) -> None:
+        """Keep (True) or take the numbered changes; what is that way already is not noted as decided."""
+        values = [(keep, number, keep) for number, keep in decisions.items()]
+        self._write(f"UPDATE change SET kept=? WHERE number=? AND {_CHOSEN[mode]} IS NOT ?", values)
+
+    def decide_all(self, action: Action, *, keep: bool) -> None:
+        """Keep or take every change of an action."""
+        self._write("UPDATE change SET kept=? WHERE action=?", [(keep, str(action))])
+
+    def decide_since(self, *, keep: bool) -> None:
+        """Keep or take everything that changed since it was shown."""
+        self._write("UPDATE change SET kept=? WHERE is_since", [(keep,)])
+
+    def keeps(self, id: str, mode: Mode) -> bool:
+        """Whether the record stays as it is here."""
+        row = self._connection.execute(f"SELECT {_CHOSEN[mode]} FROM change WHERE id=?", (_key(id),)).fetchone()
+        return bool(row and row[0])
+
+    def kept(self, mode: Mode) -> Counts:
+        """How many of each action are kept from happening."""
+        rows = self._connection.execute(f"SELECT action, count(*) FROM change WHERE {_CHOSEN[mode]} GROUP BY action")
+        found = dict(rows.fetchall())
+        return Counts(
+            created=found.get(Action.CREATE, 0),
+            updated=found.get(Action.UPDATE, 0),
+            deleted=found.get(Action.ONLY_HERE, 0) if mode is Mode.REPLACE else 0,
+        )
+
+    def count_since(self) -> int:
+        """How many changed since they were shown."""
+        return int(self._connection.execute("SELECT count(*) FROM change WHERE is_since").fetchone()[0])
+
+    def count_newer(self) -> int:
+        """How many records are newer here than in the file."""
+        return int(self._connection.execute("SELECT count(*) FROM change WHERE is_newer").fetchone()[0])
+
+    def page(self, action: Action | None, mode: Mode, number: int, size: int) -> list[Listed]:
+        """One page, from 0, of the changes of an action; without one, of those that changed since they were shown."""
+        where, values = ("action=?", [str(action)]) if action else ("is_since", [])
+        return list(self._listed(f"{where} ORDER BY number LIMIT ? OFFSET ?", [*values, size, number * size], mode))
+
+    def find(self, number: int) -> Listed:
+        """The change of that number. Raises NotFound."""
+        for found in self._listed("number=?", [number], Mode.MERGE):
+            return found
+        raise NotFound(N_("There is no such change in this import."))
+
+    def all(self, mode: Mode) -> Iterator[Listed]:
+        """Every change, in the order of ids."""
+        return self._listed("1 ORDER BY number", [], mode)
+
+    def _listed(self, rest: str, values: list[object], mode: Mode) -> Iterator[Listed]:
+        rows = self._connection.execute(
+            f"SELECT number, line, is_newer, {_CHOSEN[mode]} FROM change WHERE {rest}",
+            values,
+        )
+        for number, line, is_newer, is_kept in rows:
+            yield Listed(number, msgspec.json.decode(line, type=PlannedChange), bool(is_newer), bool(is_kept))
+
+    def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.executemany(statement, values)
+            self._renew()
+
+    def _renew(self) -> None:
+        self._connection.execute("DELETE FROM edition")
+        self._connection.execute("INSERT INTO edition VALUES (?)", (secrets.token_hex(8),))
+
+
+@contextmanager
+def open_choices(path: Path, *, is_new: bool = False, is_frozen: bool = False) -> Iterator[Choices]:
+    """Open the decisions of an import; `is_frozen` shows them as they are now whatever is decided meanwhile.
+
+    Raises NotFound when the file is gone.
+    """
+    try:
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={'rwc' if is_new else 'rw'}", uri=True, isolation_level=None
+        )
+    except sqlite3.OperationalError:
+        raise NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again.")) from None
+    try:
+        if is_new:
+            connection.executescript(_SCHEMA)
+        if is_frozen:
+            connection.execute("BEGIN")
+        yield Choices(connection)
+    finally:
+        connection.close()
+
+
+def _row(change: PlannedChange) -> tuple[object, ...]:
+    return str(change.action), _key(change.id), change.mark, change.is_newer_here, msgspec.json.encode(change)
+
+
+def _key(id: str) -> bytes:
+    return id.encode("utf-8", "surrogatepass")

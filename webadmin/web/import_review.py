@@ -1,0 +1,269 @@
+"""What the review of an import shows: totals, a page of changes with the choice about each, what would be done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import request, url_for
+from flask_babel import gettext, ngettext
+
+from webadmin.backups import Action, Choices, Integrity, Layout, Listed, Mode, Plan
+from webadmin.errors import N_
+from webadmin.jobs import Job
+from webadmin.web import imports
+from webadmin.web.assistant_forms import LABELS
+from webadmin.web.filters import message, number, size, time_element
+from webadmin.web.imports import Choice, Report
+
+PAGE_SIZE = 25
+_MOST_DIGITS = 8
+_SINCE = "since"
+TABS = {
+    "changed": (Action.UPDATE, N_("Changed")),
+    "added": (Action.CREATE, N_("Added")),
+    "only-here": (Action.ONLY_HERE, N_("Only here")),
+}
+_TIMES = {
+    "created_at": N_("Created"),
+    "updated_at": N_("Edited"),
+    "reviewed_at": N_("Reviewed"),
+    "published_at": N_("Published"),
+}
+_FIELDS = LABELS | _TIMES
+_WORDS = {
+    Action.UPDATE: (N_("Keep mine"), N_("Take file")),
+    Action.CREATE: (N_("Skip"), N_("Add")),
+    Action.ONLY_HERE: (N_("Keep"), N_("Delete")),
+}
+
+_LAYOUTS = {
+    Layout.OURS: N_("of this program"),
+    Layout.METADATA: N_("with metadata (layout A)"),
+    Layout.FLAT: N_("flat (layout B)"),
+    Layout.ARRAY: N_("bare list of records"),
+}
+_INTEGRITY = {
+    Integrity.RIGHT: N_("right"),
+    Integrity.WRONG: N_("wrong"),
+    Integrity.NONE: N_("none in the file"),
+}
+
+
+def plan_of(known: Report, choice: Choice, choices: Choices) -> Plan:
+    """What would be done with the decisions as they are."""
+    return known.plan.in_mode(choice.mode, choices.kept(choice.mode), choices.edition)
+
+
+def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
+    """Everything that the page of the review shows."""
+    with imports.choices(job) as choices:
+        plan, since = plan_of(known, choice, choices), choices.count_since()
+        totals = _totals(known, since)
+        tab, at = current_tab(totals), _page_number()
+        shown = choices.page(TABS[tab][0] if tab in TABS else None, choice.mode, at, PAGE_SIZE)
+        newer = choices.count_newer()
+    first, last = at * PAGE_SIZE + 1, at * PAGE_SIZE + len(shown)
+    return bar(job, choice, plan) | {
+        "report": known,
+        "facts": facts(known),
+        "line": _summary(known),
+        "counts": known.plan.counts,
+        "total": known.plan.in_mode(choice.mode).counts.changes,
+        "newer": newer,
+        "modes": [(mode, address(job, _in_mode(choice, mode), tab=tab)) for mode in Mode],
+        "tab": tab,
+        "tabs": _tabs(job, choice, tab, totals),
+        "rows": [_row(listed, choice.mode) for listed in shown],
+        "bulk": _bulk(tab, choice.mode, totals[tab]) if totals[tab] else [],
+        "here": args(choice) | {"content": known.plan.content, "tab": tab, "page": at},
+        "shown": gettext(
+            "%(first)s–%(last)s of %(total)s", first=number(first), last=number(last), total=number(totals[tab])
+        ),
+        "previous": address(job, choice, tab=tab, page=at - 1) if at else None,
+        "next": address(job, choice, tab=tab, page=at + 1) if last < totals[tab] else None,
+        "is_changed": bool((job.result or {}).get("is_changed")),
+        "failure": [message(said) for said in imports.failure(job)],
+    }
+
+
+def bar(job: Job, choice: Choice, plan: Plan) -> dict[str, Any]:
+    """What the foot of the review shows: it changes with every choice."""
+    return {
+        "choice": choice,
+        "plan": plan,
+        "confirm_address": url_for(".confirm", id=job.id, **args(choice)),
+        "fields": fields(plan, choice),
+    }
+
+
+def _totals(known: Report, since: int) -> dict[str, int]:
+    counts = known.plan.counts
+    totals = {"changed": counts.updated, "added": counts.created, "only-here": counts.only_here}
+    return totals | ({_SINCE: since} if since else {})
+
+
+def current_tab(totals: dict[str, int]) -> str:
+    """The tab that was asked for; else what changed since it was shown, else the first that holds something."""
+    tab = request.args.get("tab", "")
+    if tab in totals:
+        return tab
+    return _SINCE if _SINCE in totals else next((name for name, total in totals.items() if total), "changed")
+
+
+def _page_number() -> int:
+    text = request.args.get("page", "0")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS else 0
+
+
+def _tabs(job: Job, choice: Choice, tab: str, totals: dict[str, int]) -> list[dict[str, Any]]:
+    labels = {name: label for name, (_, label) in TABS.items()} | {_SINCE: N_("Changed since you looked")}
+    return [
+        {"label": gettext(labels[name]), "href": address(job, choice, tab=name), "count": total, "current": name == tab}
+        for name, total in totals.items()
+    ]
+
+
+def can_choose(action: Action, mode: Mode) -> bool:
+    """Whether the mode leaves something to decide about records of this kind."""
+    if action is Action.UPDATE:
+        return mode is not Mode.SKIP
+    return action is Action.CREATE or mode is Mode.REPLACE
+
+
+def _row(listed: Listed, mode: Mode) -> dict[str, Any]:
+    change = listed.change
+    options = None
+    if can_choose(change.action, mode):
+        keep, take = _WORDS[change.action]
+        options = [("keep", gettext(keep)), ("take", gettext(take))]
+    return {
+        "number": listed.number,
+        "change": change,
+        "is_newer": listed.is_newer,
+        "value": "keep" if listed.is_kept else "take",
+        "options": options,
+        "differs": _field_names(change.fields),
+    }
+
+
+def _field_names(fields: Sequence[str]) -> str:
+    """What differs, in words; the time of the edit goes without saying when there is more."""
+    told = [name for name in fields if name not in _TIMES] or list(fields)
+    return gettext(", ").join(gettext(_FIELDS[name]) if name in _FIELDS else name for name in told)
+
+
+def _bulk(tab: str, mode: Mode, total: int) -> list[tuple[str, str]]:
+    """The buttons that decide about everything on a tab: their value and their words."""
+    shown = number(total)
+    action = TABS[tab][0] if tab in TABS else Action.UPDATE
+    if tab in TABS and not can_choose(action, mode):
+        return []
+    return {
+        Action.UPDATE: [
+            ("take", ngettext("Take file for it", "Take file for all %(count)s", total, count=shown)),
+            ("keep", ngettext("Keep mine for it", "Keep mine for all %(count)s", total, count=shown)),
+        ],
+        Action.CREATE: [
+            ("take", ngettext("Add it", "Add all %(count)s", total, count=shown)),
+            ("keep", ngettext("Skip it", "Skip all %(count)s", total, count=shown)),
+        ],
+        Action.ONLY_HERE: [
+            ("take", ngettext("Delete it", "Delete all %(count)s", total, count=shown)),
+            ("keep", ngettext("Keep it", "Keep all %(count)s", total, count=shown)),
+        ],
+    }[action]
+
+
+def save(job: Job, choice: Choice) -> None:
+    """Note what the form of one page says."""
+    tab, bulk = request.form.get("tab", ""), request.form.get("bulk")
+    with imports.choices(job) as choices:
+        if bulk in ("keep", "take") and tab in TABS:
+            choices.decide_all(TABS[tab][0], keep=bulk == "keep")
+        elif bulk in ("keep", "take"):
+            choices.decide_since(keep=bulk == "keep")
+        else:
+            choices.decide(_decisions(), choice.mode)
+
+
+def _decisions() -> dict[int, bool]:
+    """Of the fields `choice-NUMBER` those that say keep or take."""
+    found = {}
+    for name, value in request.form.items():
+        digits = name.removeprefix("choice-")
+        if name != digits and digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
+            found[int(digits)] = value == "keep"
+    return found
+
+
+def _summary(known: Report) -> str:
+    """What the check found, in a sentence."""
+    count = known.document.count
+    templates = {
+        Integrity.RIGHT: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record, and its checksum is right.",
+            "Nothing has been written yet. The file holds %(count)s records, and its checksum is right.",
+            count,
+            count=number(count),
+        ),
+        Integrity.WRONG: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record, and its checksum is wrong.",
+            "Nothing has been written yet. The file holds %(count)s records, and its checksum is wrong.",
+            count,
+            count=number(count),
+        ),
+        Integrity.NONE: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record and no checksum.",
+            "Nothing has been written yet. The file holds %(count)s records and no checksum.",
+            count,
+            count=number(count),
+        ),
+    }
+    return templates[known.document.integrity]
+
+
+def facts(known: Report) -> list[tuple[str, Any]]:
+    """The check report as names and values."""
+    return [
+        (gettext("Format"), gettext(_LAYOUTS[known.document.layout])),
+        (gettext("Checksum"), gettext(_INTEGRITY[known.document.integrity])),
+        (
+            gettext("Records"),
+            gettext("%(good)s of %(all)s", good=number(known.good_count), all=number(known.document.count)),
+        ),
+        (
+            gettext("Made"),
+            time_element(known.document.timestamp, "clock") if known.document.timestamp else gettext("not stated"),
+        ),
+        (gettext("Size"), size(known.document.size_bytes)),
+    ]
+
+
+def choice_of(args: Any) -> Choice:
+    mode = args.get("mode", "")
+    return Choice(
+        mode=Mode(mode) if mode in set(Mode) else Mode.MERGE,
+        skip_bad=args.get("errors") == "skip",
+        accept_altered=args.get("altered") == "accept",
+    )
+
+
+def _in_mode(choice: Choice, mode: Mode) -> Choice:
+    return Choice(mode, choice.skip_bad, choice.accept_altered)
+
+
+def args(choice: Choice) -> dict[str, Any]:
+    """A choice as names and values of an address or a form; what is the default is left out."""
+    found: dict[str, Any] = {"mode": str(choice.mode)} if choice.mode is not Mode.MERGE else {}
+    found |= {"errors": "skip"} if choice.skip_bad else {}
+    return found | ({"altered": "accept"} if choice.accept_altered else {})
+
+
+def fields(plan: Plan, choice: Choice) -> dict[str, Any]:
+    return args(choice) | {"fingerprint": plan.fingerprint}
+
+
+def address(job: Job, choice: Choice, **more: Any) -> str:
+    known = {name: value for name, value in more.items() if name in ("tab", "page")}
+    return url_for(".show", id=job.id, **args(choice) | known)
