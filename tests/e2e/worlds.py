@@ -115,7 +115,8 @@ def _good(world: World) -> None:
     with world.app.app_context():
         world.names["only"] = backups.create(SYSTEM).name
         with transaction() as session:
-            catalogue.update(session, SYSTEM, "ast_5", {"desc": "Another line"}, version=1)
+            changed = {"desc": "Another line", "prompt": "You review code changes.\nQuote each line.", "tags": ["git"]}
+            catalogue.update(session, SYSTEM, "ast_5", changed, version=1)
     world.browser()
 
 
@@ -156,6 +157,8 @@ def _fill_backups(world: World, browser: Browser) -> None:
     (folder / world.names["missing"]).unlink()
     world.names["unchecked"] = "assistants_backup_by_hand.json"
     (folder / world.names["unchecked"]).write_text("[]")
+    world.names["broken"] = "assistants_backup_broken.json"
+    (folder / world.names["broken"]).write_text("hello")
     browser.page("/backups")
 
 

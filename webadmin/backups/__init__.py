@@ -5,6 +5,7 @@ trace must remain when they fail.
 """
 
 from webadmin.backups.choices import Choices, Listed, open_choices
+from webadmin.backups.comparison import Comparison, Difference, Since, compare, difference, find_comparison
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
@@ -45,6 +46,7 @@ from webadmin.backups.restore import (
 )
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
+from webadmin.backups.single import Kept, find_in_backup, mark_of, states_in_backups
 from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
@@ -58,15 +60,18 @@ __all__ = [
     "BinEntry",
     "Busy",
     "Choices",
+    "Comparison",
     "Counts",
     "Decision",
     "Decisions",
+    "Difference",
     "Document",
     "Export",
     "FolderReadOnly",
     "Holder",
     "Integrity",
     "InvalidBackup",
+    "Kept",
     "Kind",
     "LastGoodBackup",
     "Layout",
@@ -83,6 +88,7 @@ __all__ = [
     "Reason",
     "RestoreRun",
     "Run",
+    "Since",
     "Staged",
     "State",
     "Status",
@@ -90,12 +96,16 @@ __all__ = [
     "apply_plan",
     "change_note",
     "coming_deletions",
+    "compare",
     "create",
     "create_locked",
     "current_holder",
     "delete",
+    "difference",
     "due_run",
     "export",
+    "find_comparison",
+    "find_in_backup",
     "get",
     "hold",
     "is_name",
@@ -103,6 +113,7 @@ __all__ = [
     "list_backups",
     "list_bin",
     "make_plan",
+    "mark_of",
     "measure_export",
     "next_runs",
     "open_backup",
@@ -116,6 +127,7 @@ __all__ = [
     "run_scheduled",
     "stage_file",
     "stage_listed",
+    "states_in_backups",
     "status",
     "sync",
     "unbin",

@@ -75,7 +75,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         if old is not None:
             setattr(fact, kept, getattr(old, kept))
     try:
-        with _unpacked(name) as file:
+        with unpacked(name) as file:
             proof = prove(file, progress=progress)
     except InvalidBackup as error:
         fact.state = State.FAILED
@@ -106,7 +106,7 @@ def verify_next(before: datetime) -> Backup | None:
 
 
 @contextmanager
-def _unpacked(name: str) -> Iterator[BinaryIO]:
+def unpacked(name: str) -> Iterator[BinaryIO]:
     """A stored file as plain JSON; one that was put here as gzip is unpacked for the time."""
     with folder_of.open_backup(current_folder(), name) as file:
         is_packed = file.read(2) == GZIP

@@ -40,6 +40,7 @@ from webadmin.catalogue.oddities import Oddity, find_oddities
 from webadmin.catalogue.public import encode_open, get_open
 from webadmin.catalogue.recent import RecentChange, edits_since, recent
 from webadmin.catalogue.records import (
+    JSON_NAMES,
     STATUSES,
     Limits,
     Record,
@@ -66,6 +67,14 @@ from webadmin.catalogue.search import (
     tags,
 )
 from webadmin.catalogue.sent import Move, Sent, json_names, read_sent
+from webadmin.catalogue.states import (
+    SINGLE_FIELDS,
+    PastState,
+    bring_back,
+    get_state,
+    list_states,
+    newest_number,
+)
 from webadmin.catalogue.trash import (
     KEPT_FOR,
     PutBack,
@@ -87,8 +96,10 @@ __all__ = [
     "EDITABLE",
     "FULL",
     "GONE",
+    "JSON_NAMES",
     "KEPT_FOR",
     "MOVES",
+    "SINGLE_FIELDS",
     "STATUSES",
     "Act",
     "Change",
@@ -97,6 +108,7 @@ __all__ = [
     "Move",
     "Oddity",
     "Page",
+    "PastState",
     "PutBack",
     "Query",
     "RecentChange",
@@ -111,6 +123,7 @@ __all__ = [
     "adopt",
     "are_pending",
     "authors",
+    "bring_back",
     "change_chosen",
     "changed_fields",
     "chosen_ids",
@@ -136,6 +149,7 @@ __all__ = [
     "foresee",
     "get",
     "get_open",
+    "get_state",
     "get_trash",
     "insert_records",
     "iter_chosen",
@@ -144,11 +158,13 @@ __all__ = [
     "last_trash_number",
     "list_records",
     "list_revisions",
+    "list_states",
     "list_trash",
     "longest_waiting",
     "missing_triggers",
     "new_id",
     "newest_in_trash",
+    "newest_number",
     "next_version",
     "purge_trash",
     "put_back",

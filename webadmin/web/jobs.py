@@ -19,7 +19,7 @@ from webadmin.web.htmx import ToastKind, page, redirect
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 
-VERIFY, VERIFY_ALL, IMPORT = "verify", "verify-all", imports.KIND
+VERIFY, VERIFY_ALL, COMPARE, IMPORT = "verify", "verify-all", "compare", imports.KIND
 _PHASES = {
     "reading": N_("reading the file"),
     "comparing": N_("comparing with the catalogue"),
@@ -132,6 +132,9 @@ def _done(job: Job) -> Ending:
         return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
     if job.kind == VERIFY_ALL:
         return _all_verified(result)
+    if job.kind == COMPARE:
+        href = url_for("comparisons.show", **{name: value for name, value in result.items() if value})
+        return Ending("ok", gettext("Compared."), href=href, label=gettext("Show what differs"))
     if job.kind == IMPORT:
         return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
     return Ending("ok", gettext("Done."))

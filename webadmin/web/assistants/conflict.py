@@ -12,12 +12,10 @@ from sqlalchemy.orm import Session
 
 from webadmin import catalogue
 from webadmin.catalogue import Record
-from webadmin.web import differences
+from webadmin.web import field_diffs
 from webadmin.web.assistant_forms import FIELDS, LABELS, Typed
 from webadmin.web.differences import Line, Parts
 from webadmin.web.htmx import page
-
-_LONG = frozenset({"prompt"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,24 +107,4 @@ def _choice(name: str, mine: Any, theirs: Any, base: Any, *, is_known: bool) -> 
 
 
 def _side(name: str, old: Any, new: Any, *, is_changed: bool) -> Side:
-    if name in _LONG:
-        return Side(is_changed, differences.lines(old, new, folded=gettext("… unchanged lines")), [])
-    if name == "tags":
-        return Side(is_changed, None, _tag_parts(old, new))
-    return Side(is_changed, None, differences.words(_text(old), _text(new)))
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return gettext("Yes") if value else gettext("No")
-    return str(value)
-
-
-def _tag_parts(old: Any, new: Any) -> Parts:
-    before, after = _tag_list(old), _tag_list(new)
-    parts = [(tag, "same" if tag in before else "added") for tag in after]
-    return parts + [(tag, "removed") for tag in before if tag not in after]
-
-
-def _tag_list(value: Any) -> list[str]:
-    return value if isinstance(value, list) else [value] if value else []
+    return Side(is_changed, *field_diffs.shown(name, old, new))

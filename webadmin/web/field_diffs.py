@@ -1,0 +1,96 @@
+"""What differs between two states of an assistant, field by field, for the diff components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask_babel import gettext
+
+from webadmin import catalogue
+from webadmin.catalogue import Record
+from webadmin.errors import N_
+from webadmin.web import differences
+from webadmin.web.assistant_forms import LABELS
+from webadmin.web.differences import Line, Parts
+from webadmin.web.filters import STATUSES
+
+TIMES = {
+    "created_at": N_("Created"),
+    "updated_at": N_("Edited"),
+    "reviewed_at": N_("Reviewed"),
+    "published_at": N_("Published"),
+}
+TEXTS = frozenset({"title", "emoji", "desc", "prompt", "tags", "status", "author"})
+"""What is shown of an assistant that only one side holds."""
+_LONG = frozenset({"prompt"})
+
+
+@dataclass(frozen=True, slots=True)
+class FieldDiff:
+    """One field of two states: `lines` of a long text, else `parts`; `can_return` when it may come back alone."""
+
+    name: str
+    label: str
+    lines: list[Line] | None
+    parts: Parts
+    can_return: bool
+
+
+def between(old: Record, new: Record) -> list[FieldDiff]:
+    """Every field that differs, those that people write first; times only where nothing else differs."""
+    return [_diff(name, old, new) for name in told(catalogue.changed_fields(old, new))]
+
+
+def told(fields: Iterable[str]) -> list[str]:
+    """The changed fields worth naming: the time of an edit goes without saying when there is more."""
+    names = list(fields)
+    return [name for name in names if name not in TIMES] or names
+
+
+def names(fields: Iterable[str]) -> str:
+    """The same in words."""
+    return gettext(", ").join(label(name) for name in told(fields))
+
+
+def label(name: str) -> str:
+    """A field as people know it; a kept key as it is called."""
+    known = LABELS.get(name) or TIMES.get(name)
+    return gettext(known) if known else name
+
+
+def shown(name: str, old: Any, new: Any) -> tuple[list[Line] | None, Parts]:
+    """How two values of a field differ: by line for a long text, as a set for tags, by word else."""
+    if name in _LONG:
+        return differences.lines(old, new, folded=gettext("… unchanged lines")), []
+    if name == "tags":
+        return None, _tag_parts(_list(old), _list(new))
+    return None, differences.words(_text(name, old), _text(name, new))
+
+
+def _diff(name: str, old: Record, new: Record) -> FieldDiff:
+    is_known = name in catalogue.JSON_NAMES
+    values = [getattr(each, name) if is_known else each.extra.get(name, b"").decode() for each in (old, new)]
+    return FieldDiff(
+        name, label(name), *shown(name, *values), can_return=name in catalogue.SINGLE_FIELDS or not is_known
+    )
+
+
+def _text(name: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return gettext("Yes") if value else gettext("No")
+    if name == "status" and value in STATUSES:
+        return gettext(STATUSES[value].text)
+    if isinstance(value, list):
+        return gettext(", ").join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _tag_parts(before: Sequence[str], after: Sequence[str]) -> Parts:
+    parts = [(tag, "same" if tag in before else "added") for tag in after]
+    return parts + [(tag, "removed") for tag in before if tag not in after]
+
+
+def _list(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value] if value else []
