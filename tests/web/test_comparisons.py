@@ -282,3 +282,26 @@ def test_history_of_nobody_and_states_that_are_not_there_are_404(browser, name):
 def test_editor_and_row_menu_lead_to_the_history(browser, name):
     for path in ("/assistants/edit/ast_1", "/assistants/actions/ast_1"):
         assert browser.page(path).select("main [href='/assistants/history/ast_1']")
+
+
+def test_difference_in_blanks_and_line_ends_alone_is_made_visible(app, browser):
+    store(app, make_record(prompt="one\ntwo"))
+    edit(app, prompt="one\r\n two")
+    page = browser.page(f"/assistants/history/ast_1?from={revisions(app)[-1].number}")
+    assert [ins.text for ins in page.select(".diff ins")] == ["␍", "·"]
+
+
+def test_backups_of_states_on_another_page_are_no_states_of_their_own(app, browser):
+    store(app, make_record())
+    make(app)
+    for number in range(55):
+        edit(app, title=f"Title {number}")
+    page = browser.page("/assistants/history/ast_1")
+    assert "backup" not in " ".join(lines(page))
+    second = lines(browser.page(page.select_one("[rel=next]")["href"]))
+    assert [line for line in second if "in 1 backup" in line] == second[-1:]
+
+
+def test_restore_from_a_backup_is_told_on_the_dashboard(browser, name):
+    browser.post(f"/backups/{name}/restore/ast_1", version="2")
+    assert "Ada restored “Code Reviewer” from a backup" in words(browser.page("/"))

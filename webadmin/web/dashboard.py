@@ -207,6 +207,8 @@ def _sentence(change: RecentChange) -> str:
         return gettext("%(who)s deleted “%(title)s”", who=who, title=change.title)
     if change.source == "found":
         return gettext("“%(title)s” was found at the first opening", title=change.title)
+    if change.source.startswith("backup "):
+        return gettext("%(who)s restored “%(title)s” from a backup", who=who, title=change.title)
     if "status" in change.fields:
         return _moved(change, who)
     if not change.fields:

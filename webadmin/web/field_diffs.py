@@ -24,6 +24,7 @@ TIMES = {
 }
 TEXTS = frozenset({"title", "emoji", "desc", "prompt", "tags", "status", "author"})
 """What is shown of an assistant that only one side holds."""
+_VISIBLE = str.maketrans({" ": "·", "\t": "⇥", "\r": "␍", "\u00a0": "⍽", "\u3000": "□"})
 _LONG = frozenset({"prompt"})
 
 
@@ -61,7 +62,12 @@ def label(name: str) -> str:
 
 
 def shown(name: str, old: Any, new: Any) -> tuple[list[Line] | None, Parts]:
-    """How two values of a field differ: by line for a long text, as a set for tags, by word else."""
+    """How two values of a field differ: by line for a long text, as a set for tags, by word else.
+
+    Where blanks and line ends alone differ, they are made visible.
+    """
+    if isinstance(old, str) and isinstance(new, str) and old.split() == new.split():
+        old, new = old.translate(_VISIBLE), new.translate(_VISIBLE)
     if name in _LONG:
         return differences.lines(old, new, folded=gettext("… unchanged lines")), []
     if name == "tags":

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from flask import request, url_for
@@ -28,6 +29,7 @@ _PAGE = 50
 # Looking through the backups goes on at the next visit; what was read stays known.
 _PATIENCE_SECONDS = 1.0
 
+_FROM_BACKUP = "backup "
 _SOURCES = {
     "edit": N_("Edit"),
     "found": N_("Found at the first opening"),
@@ -64,15 +66,20 @@ class Point:
         return source_words(self.state.source) if self.state else gettext("Only in a backup")
 
 
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """Which part of the line is shown: whether it begins it, and the state that follows, if one does."""
+
+    is_first: bool
+    beyond: Sequence[PastState]
+
+
 @bp.app_template_global("source_words")
 def source_words(source: str) -> str:
     """The source of a revision in words."""
     if source.startswith(_FROM_BACKUP):
         return gettext("Restored from a backup")
     return gettext(_SOURCES[source]) if source in _SOURCES else source
-
-
-_FROM_BACKUP = "backup "
 
 
 @bp.get("/assistants/history/<path:key>")
@@ -84,10 +91,10 @@ def history(key: str) -> ResponseReturnValue:
         record = catalogue.find_record(session, assistant_id)
         states = catalogue.list_states(session, assistant_id, before=before, most=_PAGE + 1)
         kept, left = backups.states_in_backups(assistant_id, patience_seconds=_PATIENCE_SECONDS)
-    points = list(_points(states[:_PAGE], states[_PAGE:], kept, is_first=before is None))
-    if not points:
-        raise NotFound(N_("There is no assistant “%(id)s”."), id=assistant_id)
-    with translated_errors():
+        shown = _Page(before is None, states[_PAGE:])
+        points = _points(session, assistant_id, states[:_PAGE], kept, shown)
+        if not points:
+            raise NotFound(N_("There is no assistant “%(id)s”."), id=assistant_id)
         pair = _pair(session, assistant_id, record)
     newest = record or next((each.record for each in states), None) or pair.get("old")
     return page(
@@ -99,7 +106,7 @@ def history(key: str) -> ResponseReturnValue:
         points=points,
         left=left,
         version=record.version or 0 if record else "",
-        is_first=before is None,
+        is_first=shown.is_first,
         next_before=states[_PAGE - 1].number if len(states) > _PAGE else None,
         **pair,
     )
@@ -179,22 +186,36 @@ def brought_back(
 
 
 def _points(
-    states: Sequence[PastState], beyond: Sequence[PastState], kept: Sequence[Kept], *, is_first: bool
-) -> Iterator[Point]:
+    session: Session, assistant_id: str, states: Sequence[PastState], kept: Sequence[Kept], page: _Page
+) -> list[Point]:
     """The line, newest first. A backup stands beside the revision that it holds, or alone where none says the same."""
     copies: dict[str, list[Kept]] = defaultdict(list)
     for each in kept:
         if each.mark is not None:
             copies[each.mark].append(each)
     found = []
-    for place, state in enumerate(states):
-        mark = backups.mark_of(state.record)
-        older = next(iter([*states[place + 1 : place + 2], *beyond[:1]]), None)
-        of_state = [] if state.is_deletion else copies.pop(mark, [])
-        found.append(_of_revision(state, older, of_state))
-    if is_first and not beyond:
-        found += [_of_backup(each) for each in copies.values()]
-    yield from sorted(found, key=lambda point: point.at, reverse=True)
+    for state, older in zip_longest(states, [*states[1:], *page.beyond]):
+        if state is not None:
+            of_state = [] if state.is_deletion else copies.pop(backups.mark_of(state.record), [])
+            found.append(_of_revision(state, older, of_state))
+    newest = "" if page.is_first or not states else states[0].created_at
+    oldest = states[-1].created_at if page.beyond else ""
+    for mark, alone in copies.items():
+        point = _of_backup(alone)
+        if (
+            oldest <= point.at
+            and (not newest or point.at < newest)
+            and not _is_known(session, assistant_id, mark, alone)
+        ):
+            found.append(point)
+    return sorted(found, key=lambda point: point.at, reverse=True)
+
+
+def _is_known(session: Session, assistant_id: str, mark: str, copies: Sequence[Kept]) -> bool:
+    """Whether a revision on another page is what these backups hold."""
+    version = copies[0].version
+    found = catalogue.find_version(session, assistant_id, version) if version is not None else None
+    return found is not None and backups.mark_of(found) == mark
 
 
 def _of_revision(state: PastState, older: PastState | None, copies: Sequence[Kept]) -> Point:
