@@ -333,6 +333,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("settings", N_("Settings"), _settings),
     ("folders", N_("Folders"), _folders),
     ("secret-key", N_("Secret key"), _secret_key),
+    ("database-file", N_("Database file"), _database_file),
     ("runtime", N_("Sessions and tasks"), _runtime),
     ("disk", N_("Disk"), _disk),
     ("backups", N_("Backups"), _backups),
@@ -351,4 +352,3 @@ _THOROUGH_CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("snapshots", N_("Snapshots"), _snapshots),
     ("rows", N_("Rows"), _rows),
 )
-    ("database-file", N_("Database file"), _database_file),

@@ -67,8 +67,8 @@ class Scheduler:
         self._started_at = clock.now_text()
         self._back_offs = {"back_up": BackOff(), "take_snapshot": BackOff(), "prove_again": BackOff()}
         self._day_done: date | None = None
-        # One thread takes the lock, another releases it.
         self._day_looked: date | None = None
+        # One thread takes the lock, another releases it.
         path = app.extensions["settings"].current.database_path.parent / LOCK_FILE
         self._lock = FileLock(path, mode=0o600, thread_local=False)
         self._mutex = threading.Lock()
@@ -87,9 +87,9 @@ class Scheduler:
         tasks = (self.beat, self.back_up, self.take_snapshot, self.prove_again, self.absorb, self.keep_house)
         runs = {task.__name__: self._if(self._leads, task) for task in tasks}
         runs["notify"] = self._if(self._notifies, self.notify)
+        runs["look_for_damage"] = self._if(self._leads, self.look_for_damage)
         for name, run in runs.items():
             self._wakeups.add_job(
-        runs["look_for_damage"] = self._if(self._leads, self.look_for_damage)
                 name,
                 run,
                 trigger="interval",
@@ -207,6 +207,13 @@ class Scheduler:
         if found:
             _log.info("another program changed %d assistants", found)
 
+    def look_for_damage(self) -> None:
+        """Read every page of the database, once a day and after a start, which does so itself with a small one only."""
+        today = clock.now().astimezone(config.current().timezone).date()
+        if self._day_looked != today:
+            damage.look(db.engine, config.current().database_path)
+            self._day_looked = today
+
     def keep_house(self) -> None:
         """What killed tasks left behind; once a day, and at the start, retention and trash."""
         jobs.running()
@@ -218,13 +225,6 @@ class Scheduler:
             try:
                 backups.prune(SCHEDULER)
             except backups.Busy:
-    def look_for_damage(self) -> None:
-        """Read every page of the database, once a day and after a start, which does so itself with a small one only."""
-        today = clock.now().astimezone(config.current().timezone).date()
-        if self._day_looked != today:
-            damage.look(db.engine, config.current().database_path)
-            self._day_looked = today
-
                 # The day's backup or an import runs: all of this is tried again at the next wake-up.
                 return
         with _told("log of notifications"):
