@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.e2e.serving import served
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import Browser
-from webadmin import accounts, backups, catalogue, jobs
+from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, runtime
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.backups import Kind
@@ -206,6 +207,23 @@ def _failed(world: World) -> None:
 
 def _busy(world: World) -> Callable[[], None]:
     """A backup runs, and does not end by itself; another task has failed."""
+def _damaged(world: World) -> None:
+    """The database is noted as damaged."""
+    _good(world)
+    damage.note(world.folder / "assistants.db", ["Tree 5 page 9: btreeInitPage() returns error code 11"])
+
+
+def _locked(world: World) -> None:
+    """Another program has held the write lock for a while, as the scheduler noted."""
+    world.browser()
+    seen = json.dumps({"seenAt": clock.to_text(clock.now() + timedelta(hours=1))})
+    with world.app.app_context():
+        runtime.current().write(
+            "INSERT INTO heartbeat VALUES ('write-lock', ?, ?)",
+            (clock.to_text(clock.now() - timedelta(seconds=40)), seen),
+        )
+
+
     store(world.app, make_record())
     world.browser()
     go = threading.Event()
@@ -236,3 +254,5 @@ WORLDS: dict[str, Callable[[World], Callable[[], None] | None]] = {
     "failed": _failed,
     "busy": _busy,
 }
+    "damaged": _damaged,
+    "locked": _locked,

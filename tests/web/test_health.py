@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
 
-from webadmin.db import db
+from tests.test_safety import full_disk
+from tests.web.conftest import soup, words
+from webadmin import catalogue, clock, config, damage, runtime
+from webadmin.accounts import SYSTEM
+from webadmin.db import db, transaction
 
 
 def test_a_living_process_answers(client: FlaskClient) -> None:
@@ -36,3 +42,66 @@ def test_a_broken_database_is_named_without_a_path(app: Flask, client: FlaskClie
     assert error["details"]["checks"]["database"] == "failing"
     assert error["details"]["checks"]["runtime"] == "ok"
     assert str(folder) not in answer.text
+
+
+def test_page_shows_the_checks_of_doctor_with_fact_and_next_step(ada: FlaskClient) -> None:
+    shown = soup(ada.get("/health"))
+    rows = {each.p.text: words(each) for each in shown.select(".rows > li")}
+    assert {"Disk", "Backups", "Scheduler", "Write lock", "Clock and zone", "Database file"} <= rows.keys()
+    assert "MB are free" in rows["Disk"]
+    assert "What to do: Run: flask backup create" in rows["Backups"]
+    assert "Integrity" not in rows
+    thorough = soup(ada.get("/health?all=1"))
+    assert "SQLite's quick check found every page sound" in words(thorough)
+
+
+def test_health_stands_in_the_navigation(ada: FlaskClient) -> None:
+    assert [words(each) for each in soup(ada.get("/")).select(".nav a[href='/health']")] == ["Health"]
+    assert soup(ada.get("/health")).select(".nav a[href='/health'][aria-current=page]")
+
+
+def test_damage_is_told_with_the_steps_out_of_it(app: Flask, ada: FlaskClient, folder: Path) -> None:
+    damage.note(folder / "assistants.db", ["Tree 5 page 9: btreeInitPage() returns error code 11"])
+    shown = soup(ada.get("/health"))
+    assert shown.h1.text == "The database file is damaged"
+    assert "Tree 5 page 9" in words(shown)
+    assert "Begin with an empty database" in words(shown.select_one(".timeline"))
+    assert soup(ada.get("/")).select_one("#safety-pill a")["href"] == "/health"
+
+
+def test_lock_of_another_program_is_told(app: Flask, ada: FlaskClient) -> None:
+    now = clock.now()
+    seen = json.dumps({"seenAt": clock.to_text(now)})
+    with app.app_context():
+        since = clock.to_text(now - timedelta(seconds=40))
+        runtime.current().write("INSERT INTO heartbeat VALUES ('write-lock', ?, ?)", (since, seen))
+    shown = soup(ada.get("/health"))
+    assert shown.h1.text == "Another program holds the write lock"
+    assert "fuser -v assistants.db" in words(shown.select_one(".timeline"))
+
+
+def test_full_disk_is_told_and_goes_by_itself(ada: FlaskClient) -> None:
+    ada.get("/health")
+    with full_disk(1000):
+        shown = soup(ada.get("/health"))
+    assert shown.h1.text == "The disk is full"
+    assert shown.select(".timeline a[href='/settings/retention']")
+    assert not soup(ada.get("/health")).select(".timeline")
+
+
+def test_diagnostics_hold_no_secret_and_nothing_of_an_assistant(app: Flask, ada: FlaskClient) -> None:
+    with app.app_context(), transaction() as session:
+        fields = {"title": "Unmistakable", "desc": "d", "emoji": "1", "prompt": "p"}
+        catalogue.create(session, SYSTEM, fields, assistant_id="ast_unmistakable")
+        key = (config.current().database_path.parent / "secret-key").read_text().strip()
+    answer = ada.get("/health/diagnostics")
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="diagnostics_')
+    assert answer.json["settings"]["TIMEZONE"] == "environment"
+    assert {"code", "state", "fact", "nextStep"} == set(answer.json["checks"][0])
+    for secret in (key, "nmistakable", "Ada"):
+        assert secret not in answer.text
+
+
+def test_health_needs_somebody_signed_in(client: FlaskClient) -> None:
+    for path in ("/health", "/health/diagnostics"):
+        assert client.get(path).status_code in {302, 401}

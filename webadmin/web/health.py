@@ -1,22 +1,37 @@
-"""`/healthz`: the process answers. `/api/health`: it can do its work; one check per part, no secret, no path."""
+"""`/healthz`: the process answers. `/api/health`: it can do its work; one check per part, no secret, no path.
+
+`/health` is for people: the checks of `flask doctor`, and what to do when the database is locked, full or damaged.
+"""
 
 from __future__ import annotations
 
 import os
+import platform
+import sqlite3
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, jsonify
+from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import config, http_errors, runtime, safety
+from webadmin import clock, config, damage, diagnostics, http_errors, jobs, runtime, safety, snapshots
 from webadmin.damage import DatabaseDamaged
 from webadmin.db import db, translated_errors
+from webadmin.diagnostics import CheckState
 from webadmin.errors import N_, Unavailable
+from webadmin.safety import Facts, Safety, State
+from webadmin.web.filters import Word
 from webadmin.web.htmx import page
+from webadmin.web.shell import SAFETY_ICONS
 
 _LEAST_FREE_BYTES = 50_000_000
+_WORDS = {
+    CheckState.OK: Word(N_("OK"), "circle-check", "ok"),
+    CheckState.WARN: Word(N_("Watch"), "alert-triangle", "warn"),
+    CheckState.BAD: Word(N_("Failed"), "circle-x", "bad"),
+}
 bp = Blueprint("health", __name__)
 
 
@@ -45,6 +60,69 @@ def ready() -> ResponseReturnValue:
     if all(outcome == "ok" for outcome in checks.values()):
         return jsonify({"success": True, "data": {"status": "ok", "checks": checks}})
     return http_errors.json_response(http_errors.describe(NotReady(checks)))
+
+
+@bp.get("/health")
+def show() -> ResponseReturnValue:
+    """The checks, and the way out of trouble. `?all=1` reads every page and row of the database too."""
+    safety.forget()
+    facts, found = safety.current_facts(), safety.current()
+    is_thorough = request.args.get("all") == "1"
+    checks = diagnostics.run_checks(is_thorough=is_thorough)
+    return page(
+        "health/show.html",
+        trouble=_trouble(facts, found),
+        found=found,
+        icon_name=SAFETY_ICONS[found.color],
+        damaged=damage.find(config.current().database_path),
+        newest=facts.newest_verified_at,
+        free_bytes=facts.free_bytes,
+        backup_bytes=facts.backup_bytes,
+        task=next(iter(_running()), None),
+        has_snapshots=bool(snapshots.list_snapshots()),
+        checks=checks,
+        words=_WORDS,
+        is_thorough=is_thorough,
+    )
+
+
+@bp.get("/health/diagnostics")
+def download() -> ResponseReturnValue:
+    """What helps somebody else to help, as a file: no secret, no value of a setting, nothing of any assistant."""
+    values = config.current()
+    noted = damage.find(values.database_path)
+    checks = diagnostics.run_checks(is_thorough=False)
+    told = {
+        "at": clock.now_text(),
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "system": platform.platform(),
+        "safety": safety.current().state,
+        "damage": asdict(noted) if noted else None,
+        "settings": {setting.name: values.source(setting.name) for setting in config.SETTINGS},
+        "checks": [
+            {"code": check.code, "state": check.state, "fact": str(check.fact), "nextStep": str(check.next_step or "")}
+            for check in checks
+        ],
+    }
+    name = f"diagnostics_{clock.now():%Y%m%d_%H%M%S}.json"
+    return jsonify(told), {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _trouble(facts: Facts, found: Safety) -> str | None:
+    """Which of the guided states this is."""
+    if found.state is State.DAMAGED:
+        return "damaged"
+    if found.state is not State.CANNOT_WRITE:
+        return None
+    return "full" if facts.write_trouble is not None else "locked"
+
+
+def _running() -> list[jobs.Job]:
+    try:
+        return jobs.running()
+    except Unavailable:
+        return []
 
 
 @bp.get("/safety")

@@ -13,12 +13,13 @@ from flask_babel import get_locale, gettext
 from webadmin import catalogue, config, safety, security
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Unavailable
-from webadmin.safety import Color
+from webadmin.safety import Color, State
 from webadmin.web import prefs
 from webadmin.web.filters import message
 from webadmin.web.htmx import Toast, pending_toasts
 
 _T = TypeVar("_T")
+_TROUBLE = {State.DAMAGED, State.CANNOT_WRITE}
 SAFETY_ICONS = {Color.OK: "shield-check", Color.WARN: "alert-triangle", Color.BAD: "alert-circle"}
 _SECTIONS = {"api_docs": "settings", "restore": "import", "auth": None, "prefs": None}
 
@@ -78,7 +79,7 @@ class Shell:
             icon=SAFETY_ICONS[found.color],
             title=message(found.title),
             line=message(found.line),
-            url=url_for("backups.history"),
+            url=url_for("health.show" if found.state in _TROUBLE else "backups.history"),
             poll_url=url_for("health.pill"),
         )
 
