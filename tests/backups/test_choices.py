@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from tests.backups.conftest import ADA, document, lines, make_record, stored
 from webadmin import backups, catalogue, db, operations
-from webadmin.backups import Action, Choices, Mode, PlanChanged, PlannedChange, Staged, open_choices
+from webadmin.backups import Action, Choices, Mode, PlanChanged, PlannedChange, RestoreRun, Staged, open_choices
 from webadmin.config import Config
 
 Stage = Callable[[Any], Staged]
@@ -79,6 +80,44 @@ def test_counts_shown_with_choices_are_counts_applied_are_the_difference_of_the_
     assert shown.counts.deleted == len(before.keys() - after.keys())
     assert shown.counts.updated == sum(before[key] != after[key] for key in before.keys() & after.keys())
     assert all(before.get(key) == after.get(key) for key in kept)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SIDE, SIDE, st.sampled_from(Mode))
+def test_an_import_undone_at_once_leaves_an_equal_catalogue(
+    data: Config,
+    stage: Stage,
+    tmp_path: Path,
+    here: dict[int, tuple[str, int]],
+    there: dict[int, tuple[str, int]],
+    mode: Mode,
+) -> None:
+    fill(here)
+    before = stored()
+    staged = stage(document(*(make_record(n, title=t, version=v) for n, (t, v) in there.items())))
+    done = operations.apply_import(ADA, staged, mode=mode, source_name="x", confirm_delete_all=True)
+    if done.safety_backup is None:
+        return
+    imported = stored()
+    path = tmp_path / "choices"
+    path.unlink(missing_ok=True)
+    safety = stage((data.database_backup_dir / done.safety_backup).read_bytes())
+    with open_choices(path, is_new=True) as choices:
+        with db.reading() as connection:
+            run = connection.execute(select(RestoreRun).order_by(RestoreRun.id.desc()).limit(1)).one()
+            choices.limit_to(catalogue.iter_written(connection, run.first_revision, run.last_revision))
+        with choices.filling() as tell:
+            plan = backups.make_plan(safety, Mode.MERGE, decisions=choices.scope, tell=tell)
+        assert plan.in_mode(Mode.REPLACE).counts.changes == done.counts.changes
+        assert choices.count_newer() == 0
+        operations.apply_import(
+            ADA, safety, mode=Mode.REPLACE, source_name="undo", decisions=choices, confirm_delete_all=True
+        )
+    after = stored()
+    assert after.keys() == before.keys()
+    assert all(catalogue.equal(after[key], before[key]) for key in before)
+    changed = [key for key in before.keys() & imported.keys() if not catalogue.equal(before[key], imported[key])]
+    assert all((after[key].version or 0) > (imported[key].version or 0) for key in changed)
 
 
 def test_a_decision_after_the_preview_refuses(data: Config, stage: Stage, tmp_path: Path) -> None:

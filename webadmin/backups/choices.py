@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from webadmin.backups.restore import Action, Counts, Mode, PlannedChange
+from webadmin.backups.restore import MARK_BYTES, Action, Counts, Mode, PlannedChange, mark_of
 from webadmin.errors import N_, NotFound
 
 _SCHEMA = """
@@ -27,6 +27,7 @@ CREATE INDEX IF NOT EXISTS change_page ON change (action, number);
 CREATE INDEX IF NOT EXISTS change_since ON change (number) WHERE is_since;
 CREATE INDEX IF NOT EXISTS change_kept ON change (action, kept, is_newer);
 CREATE TABLE IF NOT EXISTS edition (word TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS touched (id BLOB PRIMARY KEY, mark BLOB NOT NULL) WITHOUT ROWID;
 """
 _INSERT = "INSERT INTO change (action, id, mark, is_newer, line) VALUES (?, ?, ?, ?, ?)"
 _BATCH = 500
@@ -49,12 +50,36 @@ class Choices:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.is_undo = bool(connection.execute("SELECT 1 FROM touched LIMIT 1").fetchone())
 
     @property
     def edition(self) -> str:
         """A word that changes with every decision."""
         row = self._connection.execute("SELECT word FROM edition").fetchone()
         return str(row[0]) if row else ""
+
+    def limit_to(self, written: Iterable[tuple[str, bytes | None]]) -> None:
+        """Let the list be about these records alone, each with what an import wrote of it: it is to be undone.
+
+        What is not as the import left it counts as newer here.
+        """
+        with self._connection:
+            self._connection.execute("BEGIN")
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO touched VALUES (?, ?)", ((_key(id), mark_of(line)) for id, line in written)
+            )
+        self.is_undo = True
+
+    @property
+    def scope(self) -> Scope:
+        """The records that the list is about, with nothing decided."""
+        return Scope(self)
+
+    def covers(self, id: str) -> bool:
+        """Whether the list is about this record."""
+        if not self.is_undo:
+            return True
+        return self._connection.execute("SELECT 1 FROM touched WHERE id=?", (_key(id),)).fetchone() is not None
 
     @contextmanager
     def filling(self) -> Iterator[Callable[[PlannedChange], None]]:
@@ -78,6 +103,11 @@ class Choices:
             run("DELETE FROM change")
             yield tell
             write()
+            if self.is_undo:
+                run(
+                    f"UPDATE change SET is_newer=substr(mark, 1, {MARK_BYTES})<>"
+                    "(SELECT mark FROM touched WHERE touched.id=change.id)"
+                )
             run("UPDATE change SET kept=(SELECT kept FROM was WHERE was.id=change.id AND was.mark=change.mark)")
             if not is_first:
                 run("UPDATE change SET is_since=1 WHERE (id, mark) NOT IN (SELECT id, mark FROM was)")
@@ -87,7 +117,7 @@ class Choices:
     def decide(self, decisions: Mapping[int, bool], mode: Mode) -> None:
         """Keep (True) or take the numbered changes; what is that way already is not noted as decided."""
         values = [(keep, number, keep) for number, keep in decisions.items()]
-        self._write(f"UPDATE change SET kept=? WHERE number=? AND {_CHOSEN[mode]} IS NOT ?", values)
+        self._write(f"UPDATE change SET kept=? WHERE number=? AND {self._chosen(mode)} IS NOT ?", values)
 
     def decide_all(self, action: Action, *, keep: bool) -> None:
         """Keep or take every change of an action."""
@@ -99,12 +129,13 @@ class Choices:
 
     def keeps(self, id: str, mode: Mode) -> bool:
         """Whether the record stays as it is here."""
-        row = self._connection.execute(f"SELECT {_CHOSEN[mode]} FROM change WHERE id=?", (_key(id),)).fetchone()
+        row = self._connection.execute(f"SELECT {self._chosen(mode)} FROM change WHERE id=?", (_key(id),)).fetchone()
         return bool(row and row[0])
 
     def kept(self, mode: Mode) -> Counts:
         """How many of each action are kept from happening."""
-        rows = self._connection.execute(f"SELECT action, count(*) FROM change WHERE {_CHOSEN[mode]} GROUP BY action")
+        where = self._chosen(mode)
+        rows = self._connection.execute(f"SELECT action, count(*) FROM change WHERE {where} GROUP BY action")
         found = dict(rows.fetchall())
         return Counts(
             created=found.get(Action.CREATE, 0),
@@ -137,11 +168,15 @@ class Choices:
 
     def _listed(self, rest: str, values: list[object], mode: Mode) -> Iterator[Listed]:
         rows = self._connection.execute(
-            f"SELECT number, line, is_newer, {_CHOSEN[mode]} FROM change WHERE {rest}",
+            f"SELECT number, line, is_newer, {self._chosen(mode)} FROM change WHERE {rest}",
             values,
         )
         for number, line, is_newer, is_kept in rows:
             yield Listed(number, msgspec.json.decode(line, type=PlannedChange), bool(is_newer), bool(is_kept))
+
+    def _chosen(self, mode: Mode) -> str:
+        # An undo replaces what the import touched, but not what was edited since.
+        return _CHOSEN[Mode.MERGE if self.is_undo else mode]
 
     def _write(self, statement: str, values: Iterable[tuple[object, ...]]) -> None:
         with self._connection:
@@ -152,6 +187,22 @@ class Choices:
     def _renew(self) -> None:
         self._connection.execute("DELETE FROM edition")
         self._connection.execute("INSERT INTO edition VALUES (?)", (secrets.token_hex(8),))
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The records that a list is about, with nothing decided: what a plan is made of before it is listed."""
+
+    _choices: Choices
+    edition: str = ""
+
+    def covers(self, id: str) -> bool:
+        """Whether the list is about this record."""
+        return self._choices.covers(id)
+
+    def keeps(self, id: str, mode: Mode) -> bool:
+        """Nothing is kept."""
+        return False
 
 
 @contextmanager

@@ -75,7 +75,10 @@ class BackupFact(Base):
 
 
 class RestoreRun(Base):
-    """An import or restore that was applied; written in the catalogue's own transaction, which proves it."""
+    """An import or restore that was applied; written in the catalogue's own transaction, which proves it.
+
+    `first_revision` to `last_revision` are those that it wrote.
+    """
 
     __tablename__ = "aa_restore"
 
@@ -90,3 +93,5 @@ class RestoreRun(Base):
     counts: Mapped[str]
     safety_backup: Mapped[str | None]
     fingerprint: Mapped[str]
+    first_revision: Mapped[int | None]
+    last_revision: Mapped[int | None]

@@ -58,6 +58,8 @@ class Decisions(Protocol):
     @property
     def edition(self) -> str: ...
 
+    def covers(self, id: str) -> bool: ...
+
     def keeps(self, id: str, mode: Mode) -> bool: ...
 
 
@@ -97,7 +99,7 @@ class PlannedChange:
     """One record of the plan, for showing: the names of the fields that differ where it is an update.
 
     Version and time of the last edit on both sides; None on the side that does not hold the record. `mark` stands for
-    the content of both sides.
+    the content of both sides, one half for each.
     """
 
     action: Action
@@ -192,8 +194,12 @@ def make_plan(
             if number % _EVERY == 0:
                 progress.update("comparing", number, staged.good_count)
                 progress.check_cancelled()
-    plan.fingerprint = _fingerprint(mode, mark.hexdigest(), decisions.edition if decisions else None)
+    plan.fingerprint = _fingerprint(mode, mark.hexdigest(), _edition(decisions))
     return plan
+
+
+def _edition(decisions: Decisions | None) -> str | None:
+    return (decisions.edition or None) if decisions else None
 
 
 def _fingerprint(mode: Mode, content: str, edition: str | None) -> str:
@@ -219,6 +225,7 @@ def apply_plan(
     """
     progress = progress or Silent()
     catalogue.absorb(session)
+    first = catalogue.last_revision(session.connection()) + 1
     counts, mark = Counts(), hashlib.sha256()
     # The lock is held, so another connection sees what this one would, and is not disturbed by what is written.
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
@@ -233,11 +240,12 @@ def apply_plan(
                     yield Change(pair.mine, pair.after)
 
         catalogue.write_records(session.connection(), actor, changes(), source="import")
-    edition = decisions.edition if decisions else None
-    if _fingerprint(plan.mode, mark.hexdigest(), edition) != plan.fingerprint:
+    if _fingerprint(plan.mode, mark.hexdigest(), _edition(decisions)) != plan.fingerprint:
         raise PlanChanged
     progress.check_cancelled()
-    session.add(_run(actor, staged, plan, counts, source_name, safety_backup, job_id))
+    run = _run(actor, staged, plan, counts, source_name, safety_backup, job_id)
+    run.first_revision, run.last_revision = first, catalogue.last_revision(session.connection())
+    session.add(run)
     return counts
 
 
@@ -263,16 +271,18 @@ def _pairs(
 ) -> Iterator[_Pair]:
     """Walk both catalogues side by side in the order of ids; rows without an id are nobody's."""
     for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
+        if decisions and not decisions.covers(_id(left, right)):
+            continue
         if left and right and right.created_at == assumed_at:
             right = msgspec.structs.replace(right, created_at=left.created_at)  # noqa: PLW2901
         pair = _decided(left, right, mode)
-        if decisions and pair.action in _KEPT and decisions.keeps(_id(pair), mode):
+        if decisions and pair.action in _KEPT and decisions.keeps(_id(left, right), mode):
             pair = _Pair(_KEPT[pair.action], left, right)
         yield pair
 
 
-def _id(pair: _Pair) -> str:
-    known = pair.theirs or pair.mine
+def _id(mine: Record | None, theirs: Record | None) -> str:
+    known = theirs or mine
     assert known is not None
     return known.id or ""
 
@@ -344,15 +354,20 @@ def _shown(pair: _Pair) -> PlannedChange:
         edited_here=_edited(mine),
         version_in_file=theirs.version if theirs else None,
         edited_in_file=_edited(theirs),
-        mark=_mark(mine, theirs),
+        mark=_side_mark(mine) + _side_mark(theirs),
     )
 
 
-def _mark(*sides: Record | None) -> bytes:
-    mark = hashlib.blake2b(digest_size=16)
-    for record in sides:
-        mark.update(catalogue.encode(record) + b"\n" if record else b"-\n")
-    return mark.digest()
+def _side_mark(record: Record | None) -> bytes:
+    return mark_of(catalogue.encode(record) if record else None)
+
+
+MARK_BYTES = 16
+
+
+def mark_of(line: bytes | None) -> bytes:
+    """A short stand-in for a record as it is written, or for there being none."""
+    return hashlib.blake2b(line or b"", digest_size=MARK_BYTES).digest()
 
 
 def _edited(record: Record | None) -> str | None:

@@ -88,7 +88,7 @@ from webadmin.catalogue.trash import (
     put_back,
     trash_numbers,
 )
-from webadmin.catalogue.writing import Change, write_records
+from webadmin.catalogue.writing import Change, iter_written, last_revision, write_records
 
 __all__ = [
     "CHANGED",
@@ -154,7 +154,9 @@ __all__ = [
     "insert_records",
     "iter_chosen",
     "iter_records",
+    "iter_written",
     "json_names",
+    "last_revision",
     "last_trash_number",
     "list_records",
     "list_revisions",

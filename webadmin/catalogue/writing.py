@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, islice
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, insert, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
 from webadmin import clock
 from webadmin.accounts import Actor
@@ -34,6 +34,21 @@ class Change:
         if found is None:
             raise ValueError("a change has a record before or after it")
         return found
+
+
+def last_revision(connection: Connection) -> int:
+    """The number of the newest revision, 0 where there is none."""
+    return connection.execute(select(func.max(Revision.number))).scalar() or 0
+
+
+def iter_written(connection: Connection, first: int, last: int) -> Iterator[tuple[str, bytes | None]]:
+    """The ids that these revisions are about, each with the record as it was written, None where it was deleted."""
+    columns = (Revision.assistant_id, Revision.is_deletion, Revision.record)
+    rows = connection.execution_options(stream_results=True).execute(
+        select(*columns).where(Revision.number.between(first, last)).order_by(Revision.number)
+    )
+    for row in rows:
+        yield row.assistant_id, None if row.is_deletion else row.record.encode()
 
 
 def write_records(connection: Connection, actor: Actor, changes: Iterable[Change], *, source: str) -> int:

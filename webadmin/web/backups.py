@@ -18,7 +18,7 @@ from webadmin.errors import N_, Invalid, Message, NotFound
 from webadmin.jobs import Job, Progress
 from webadmin.safety import MANUAL_BACKUP
 from webadmin.security import current_actor
-from webadmin.web import backup_cards, timeline, uploads
+from webadmin.web import backup_cards, imports, timeline, uploads
 from webadmin.web.filters import message, moment, number, sentences
 from webadmin.web.htmx import add_toast, page, redirect
 from webadmin.web.jobs import VERIFY, VERIFY_ALL, ending, view
@@ -124,7 +124,13 @@ def show(name: str) -> ResponseReturnValue:
     with translated_errors():
         everything = backups.list_backups(db.session())
     backup = _named(everything, name)
-    return page("backups/show.html", "backups/_menu.html", backup=backup, **backup_cards.about(backup, everything))
+    return page(
+        "backups/show.html",
+        "backups/_menu.html",
+        backup=backup,
+        can_undo=imports.can_undo(name),
+        **backup_cards.about(backup, everything),
+    )
 
 
 @bp.get("/<name>/download")

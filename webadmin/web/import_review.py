@@ -31,6 +31,7 @@ _TIMES = {
     "published_at": N_("Published"),
 }
 _FIELDS = LABELS | _TIMES
+_UNDO_WORDS = (N_("Keep mine"), N_("Undo"))
 _WORDS = {
     Action.UPDATE: (N_("Keep mine"), N_("Take file")),
     Action.CREATE: (N_("Skip"), N_("Add")),
@@ -50,6 +51,11 @@ _INTEGRITY = {
 }
 
 
+def is_undo(job: Job) -> bool:
+    """Whether an import is to be undone."""
+    return job.params.get("undone") is not None
+
+
 def plan_of(known: Report, choice: Choice, choices: Choices) -> Plan:
     """What would be done with the decisions as they are."""
     return known.plan.in_mode(choice.mode, choices.kept(choice.mode), choices.edition)
@@ -65,6 +71,7 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         newer = choices.count_newer()
     first, last = at * PAGE_SIZE + 1, at * PAGE_SIZE + len(shown)
     return bar(job, choice, plan) | {
+        "undone": job.params.get("undone"),
         "report": known,
         "facts": facts(known),
         "line": _summary(known),
@@ -74,8 +81,8 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         "modes": [(mode, address(job, _in_mode(choice, mode), tab=tab)) for mode in Mode],
         "tab": tab,
         "tabs": _tabs(job, choice, tab, totals),
-        "rows": [_row(listed, choice.mode) for listed in shown],
-        "bulk": _bulk(tab, choice.mode, totals[tab]) if totals[tab] else [],
+        "rows": [_row(job, listed, choice.mode) for listed in shown],
+        "bulk": _bulk(job, tab, choice.mode, totals[tab]) if totals[tab] else [],
         "here": args(choice) | {"content": known.plan.content, "tab": tab, "page": at},
         "shown": gettext(
             "%(first)s–%(last)s of %(total)s", first=number(first), last=number(last), total=number(totals[tab])
@@ -131,11 +138,11 @@ def can_choose(action: Action, mode: Mode) -> bool:
     return action is Action.CREATE or mode is Mode.REPLACE
 
 
-def _row(listed: Listed, mode: Mode) -> dict[str, Any]:
+def _row(job: Job, listed: Listed, mode: Mode) -> dict[str, Any]:
     change = listed.change
     options = None
     if can_choose(change.action, mode):
-        keep, take = _WORDS[change.action]
+        keep, take = _UNDO_WORDS if is_undo(job) else _WORDS[change.action]
         options = [("keep", gettext(keep)), ("take", gettext(take))]
     return {
         "number": listed.number,
@@ -153,9 +160,14 @@ def _field_names(fields: Sequence[str]) -> str:
     return gettext(", ").join(gettext(_FIELDS[name]) if name in _FIELDS else name for name in told)
 
 
-def _bulk(tab: str, mode: Mode, total: int) -> list[tuple[str, str]]:
+def _bulk(job: Job, tab: str, mode: Mode, total: int) -> list[tuple[str, str]]:
     """The buttons that decide about everything on a tab: their value and their words."""
     shown = number(total)
+    if is_undo(job):
+        return [
+            ("take", ngettext("Undo it", "Undo all %(count)s", total, count=shown)),
+            ("keep", ngettext("Keep mine for it", "Keep mine for all %(count)s", total, count=shown)),
+        ]
     action = TABS[tab][0] if tab in TABS else Action.UPDATE
     if tab in TABS and not can_choose(action, mode):
         return []
@@ -240,8 +252,9 @@ def facts(known: Report) -> list[tuple[str, Any]]:
     ]
 
 
-def choice_of(args: Any) -> Choice:
-    mode = args.get("mode", "")
+def choice_of(job: Job, args: Any) -> Choice:
+    """What an address or a form decides about the file; an undo makes what was touched as the backup is."""
+    mode = Mode.REPLACE if is_undo(job) else args.get("mode", "")
     return Choice(
         mode=Mode(mode) if mode in set(Mode) else Mode.MERGE,
         skip_bad=args.get("errors") == "skip",

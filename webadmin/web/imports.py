@@ -15,10 +15,10 @@ from typing import Any, BinaryIO
 import msgspec
 from sqlalchemy import select
 
-from webadmin import backups, clock, config, jobs, operations
+from webadmin import backups, catalogue, clock, config, jobs, operations
 from webadmin.accounts import Actor
 from webadmin.backups import Choices, Counts, Document, Mode, Plan, RestoreRun, Staged
-from webadmin.db import db, translated_errors
+from webadmin.db import db, reading, translated_errors
 from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
 from webadmin.jobs import Job, Progress, Waiting
 
@@ -76,11 +76,52 @@ def take_listed(actor: Actor, name: str) -> Job:
     return _start(id, actor, name, stage)
 
 
+def undo(actor: Actor, safety_backup: str) -> Job:
+    """Begin to compare what an import changed with the safety backup that was taken before it. Raises NotFound."""
+    run = find_run(safety_backup)
+    if run is None:
+        raise NotFound(N_("No import can be undone with this backup."))
+    first, last = run.first_revision or 0, run.last_revision or 0
+    backups.open_backup(safety_backup).close()
+    id = jobs.new_id()
+    _folder()
+
+    def stage(progress: Progress) -> Staged:
+        with backups.open_choices(_file(id, "choices"), is_new=True) as choices, reading() as connection:
+            choices.limit_to(catalogue.iter_written(connection, first, last))
+        return backups.stage_listed(actor, safety_backup, _file(id, "upload"), _file(id, "db"), progress=progress)
+
+    return _start(id, actor, safety_backup, stage, undone=run.source_name)
+
+
+def find_run(safety_backup: str) -> RestoreRun | None:
+    """The import before which this backup was taken, when it can be undone."""
+    with translated_errors():
+        return db.session.execute(
+            select(RestoreRun).where(
+                RestoreRun.safety_backup == safety_backup, RestoreRun.first_revision <= RestoreRun.last_revision
+            )
+        ).scalar()
+
+
+def can_undo(safety_backup: str | None) -> bool:
+    """Whether this is the backup from before an import, and still there."""
+    if safety_backup is None or find_run(safety_backup) is None:
+        return False
+    try:
+        backups.open_backup(safety_backup).close()
+    except DomainError:
+        return False
+    return True
+
+
 def _stage_upload(id: str, actor: Actor, progress: Progress) -> Staged:
     return backups.stage_file(actor, _file(id, "upload"), _file(id, "db"), progress=progress)
 
 
-def _start(id: str, actor: Actor, source: str, stage: Callable[[Progress], Staged]) -> Job:
+def _start(
+    id: str, actor: Actor, source: str, stage: Callable[[Progress], Staged], *, undone: str | None = None
+) -> Job:
     def work(progress: Progress) -> Waiting:
         try:
             staged = stage(progress)
@@ -93,7 +134,7 @@ def _start(id: str, actor: Actor, source: str, stage: Callable[[Progress], Stage
         _compare(id, staged, progress)
         return Waiting({})
 
-    params = {"source": source, "step": "check"}
+    params = {"source": source, "step": "check", "undone": undone}
     return jobs.start(KIND, actor, work, title=Message(N_("Checking %(name)s"), {"name": source}), params=params, id=id)
 
 
@@ -103,7 +144,7 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
         backups.open_choices(_file(id, "choices"), is_new=True) as choices,
         choices.filling() as tell,
     ):
-        plan = backups.make_plan(staged, Mode.MERGE, progress=progress, tell=tell)
+        plan = backups.make_plan(staged, Mode.MERGE, decisions=choices.scope, progress=progress, tell=tell)
     plan.sample.clear()
     report = Report(
         document=staged.document,

@@ -68,6 +68,13 @@ def from_backup() -> ResponseReturnValue:
     return redirect(url_for(".show", id=jobs.wait(job.id, _PATIENCE_SECONDS).id))
 
 
+@bp.post("/undo")
+def undo() -> ResponseReturnValue:
+    """Compare what an import changed with the safety backup before it, to take it back."""
+    job = imports.undo(current_actor(), request.form.get("name", ""))
+    return redirect(url_for(".show", id=jobs.wait(job.id, _PATIENCE_SECONDS).id))
+
+
 @bp.get("/<id>")
 def show(id: str) -> ResponseReturnValue:
     """The step at which an import stands; the same address leads through all of them."""
@@ -78,7 +85,7 @@ def show(id: str) -> ResponseReturnValue:
 def confirm(id: str) -> ResponseReturnValue:
     """Ask before assistants are deleted."""
     job = _waiting(id)
-    known, choice = imports.report(job), import_review.choice_of(request.args)
+    known, choice = imports.report(job), import_review.choice_of(job, request.args)
     plan = _plan(job, known, choice)
     if not plan.counts.deleted:
         return redirect(import_review.address(job, choice))
@@ -89,7 +96,7 @@ def confirm(id: str) -> ResponseReturnValue:
 def choose(id: str) -> ResponseReturnValue:
     """Note what was chosen on one page of the review; its fragment is the foot of the page."""
     job = _waiting(id)
-    known, choice = imports.report(job), import_review.choice_of(request.form)
+    known, choice = imports.report(job), import_review.choice_of(job, request.form)
     if request.form.get("content") != known.plan.content:
         return redirect(import_review.address(job, choice)) if wants_fragment() else _page(job, choice, status=409)
     import_review.save(job, choice)
@@ -107,7 +114,7 @@ def choose(id: str) -> ResponseReturnValue:
 def apply(id: str) -> ResponseReturnValue:
     """Apply what was shown, after a safety backup."""
     job = _waiting(id)
-    known, choice = imports.report(job), import_review.choice_of(request.form)
+    known, choice = imports.report(job), import_review.choice_of(job, request.form)
     plan = _plan(job, known, choice)
     if plan.counts.deleted and request.form.get("confirmed") != str(plan.counts.deleted):
         return page(
@@ -121,7 +128,7 @@ def apply(id: str) -> ResponseReturnValue:
         job,
         choice,
         fingerprint=request.form.get("fingerprint", ""),
-        confirm_delete_all=bool(plan.counts.deleted) and not known.good_count,
+        confirm_delete_all=bool(plan.counts.deleted),
     )
     job = jobs.wait(id, _PATIENCE_SECONDS)
     if job.state is State.WAITING:
@@ -130,7 +137,7 @@ def apply(id: str) -> ResponseReturnValue:
 
 
 def _page(job: Job, choice: Choice | None = None, *, status: int = 200) -> flask.Response:
-    chosen = choice or import_review.choice_of(request.args)
+    chosen = choice or import_review.choice_of(job, request.args)
     step, body, context = _step(job, chosen)
     more = request.args.to_dict() if request.method == "GET" else {}
     return page(
@@ -155,7 +162,7 @@ def _step(job: Job, choice: Choice) -> tuple[int, str, dict[str, Any]]:
         return (
             _DONE,
             "restore/_result.html",
-            {"result": job.result or {}, "ended_at": job.updated_at, "problems": _skipped(job)},
+            _result(job),
         )
     if job.state is not State.WAITING:
         problems = [] if was_applied else imports.refusals(job)
@@ -164,6 +171,17 @@ def _step(job: Job, choice: Choice) -> tuple[int, str, dict[str, Any]]:
     if _needs_decision(known, choice):
         return _CHECK, "restore/_check.html", {"report": known, "choice": choice, "facts": import_review.facts(known)}
     return _REVIEW, "restore/_review.html", import_review.review(job, known, choice)
+
+
+def _result(job: Job) -> dict[str, Any]:
+    result = job.result or {}
+    return {
+        "result": result,
+        "ended_at": job.updated_at,
+        "problems": _skipped(job),
+        "can_undo": imports.can_undo(result.get("safety_backup")),
+        "undone": job.params.get("undone"),
+    }
 
 
 def _skipped(job: Job) -> list[Problem]:
@@ -186,7 +204,8 @@ def _confirmation(job: Job, known: Report, choice: Choice, *, is_missed: bool = 
         "job": view(job),
         "source": job.params["source"],
         "plan": plan,
-        "is_empty": not known.good_count,
+        "is_empty": not known.good_count and not import_review.is_undo(job),
+        "undone": job.params.get("undone"),
         "is_missed": is_missed,
         "fields": import_review.fields(plan, choice),
         "back": import_review.address(job, choice),
