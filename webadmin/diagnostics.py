@@ -314,6 +314,30 @@ def _scheduler() -> Finding:
     return _ok(N_("Its last sign of life is %(minutes)d min old."), minutes=minutes)
 
 
+def _notifications() -> Finding:
+    destinations = notifications.set_up(config.current())
+    if not destinations:
+        return _ok(N_("None is set up: only the pages tell when something goes wrong."))
+    standings = [each for each in notifications.standings() if each.destination in destinations]
+    failing = [each for each in standings if each.failing_since is not None]
+    if failing:
+        since = min(each.failing_since for each in failing if each.failing_since)
+        answers = tuple(each.last.answer for each in failing if each.last and each.last.answer)
+        fact = Message(
+            N_("Nothing has arrived by %(names)s since %(time)s."),
+            {"names": ", ".join(each.destination for each in failing), "time": clock.to_text(since)},
+        )
+        return Finding(
+            CheckState.WARN, fact, Message(N_("Send a test on the settings page and read its answer.")), answers
+        )
+    names = ", ".join(destinations)
+    if all(each.last is None for each in standings):
+        return _warn(
+            N_("Set up: %(names)s; nothing was sent yet."), N_("Send a test on the settings page."), names=names
+        )
+    return _ok(N_("Set up: %(names)s; the last notification arrived."), names=names)
+
+
 def _clock() -> Finding:
     zone = config.current().timezone
     now = clock.now()
@@ -338,6 +362,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("disk", N_("Disk"), _disk),
     ("backups", N_("Backups"), _backups),
     ("scheduler", N_("Scheduler"), _scheduler),
+    ("notifications", N_("Notifications"), _notifications),
     ("clock", N_("Clock and zone"), _clock),
 )
 # Opening a database that is not there would make one.

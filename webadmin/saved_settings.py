@@ -15,6 +15,9 @@ from webadmin.accounts import Actor
 from webadmin.config import SETTINGS, Config, ConfigError
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem, Unavailable
 
+ACCEPTED = N_("Accepted is %(accepted)s.")
+"""What is said of a value that its setting does not take; the parsers' words are English."""
+
 _LOOK_EVERY_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
@@ -57,7 +60,7 @@ def check(values: Mapping[str, str], current: Config) -> Config:
             if texts[name]:
                 setting.parser.parse(texts[name])
         except ValueError:
-            said = Message(N_("Accepted is %(accepted)s."), {"accepted": setting.parser.accepts})
+            said = Message(ACCEPTED, {"accepted": setting.parser.accepts})
             problems.append(Problem(said, field=name))
     if problems:
         raise Invalid(N_("Some fields need another look. Nothing was saved."), problems=problems)

@@ -21,13 +21,18 @@ from tests.e2e.serving import served
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import Browser
+<<<<<<< Updated upstream
 from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, runtime
+=======
+from webadmin import accounts, backups, catalogue, jobs, notifications
+>>>>>>> Stashed changes
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.backups import Kind
 from webadmin.config import Config
 from webadmin.db import transaction
 from webadmin.errors import DomainError, Message, Unavailable
+from webadmin.notifications import Destination
 
 LONG = "An assistant whose title goes on for longer than any line of the list is wide, and then some more"
 
@@ -60,6 +65,7 @@ def build(name: str, folder: Path) -> Iterator[World]:
     fixed = {"LOG_DIR": str(folder / "logs"), "TIMEZONE": "UTC", "MAX_UPLOAD_SIZE": "1MiB"}
     if name == "busy":
         fixed |= {"AUTO_BACKUP_TIME": "03:00", "AUTO_BACKUP_DAYS": "mon,fri"}
+        fixed |= {"WEBHOOK_URL": "http://localhost:9/hook", "WEBHOOK_SECRET": "a secret of some length"}
     with pytest.MonkeyPatch.context() as environment:
         if name == "dev":
             environment.setenv("FLASK_DEBUG", "1")
@@ -238,6 +244,8 @@ def _locked(world: World) -> None:
 
     title = Message("Manual backup")
     with world.app.app_context():
+        # Refused: it is on this machine.
+        notifications.send_test(Destination.WEBHOOK)
         world.names["ended"] = jobs.wait(jobs.start("backup", SYSTEM, fail, title=title).id, 10).id
         world.names["job"] = jobs.start("backup", SYSTEM, work, title=title).id
         applied = {"step": "apply", "source": "market.json", "choice": {}}

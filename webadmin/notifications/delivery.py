@@ -58,6 +58,11 @@ def deliver(entry: Entry) -> Entry:
     return log.get(entry.id)
 
 
+def send_again(id: str) -> Entry:
+    """Send one of the log again, now; returns the row as it is then. Raises NotFound, Conflict, RuntimeUnavailable."""
+    return deliver(log.reopen(id, clock.now()))
+
+
 def attempt(destination: Destination, content: Content) -> tuple[bool, Message]:
     """Send it now: whether it arrived, and what was answered. Never fails."""
     values = config.current()

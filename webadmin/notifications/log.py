@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from webadmin import clock, runtime, strict
-from webadmin.errors import N_, Message, NotFound
+from webadmin.errors import N_, Conflict, Message, NotFound
 from webadmin.notifications.events import Event
 from webadmin.notifications.texts import Content
 
@@ -58,9 +58,23 @@ class Entry:
     answered_at: datetime | None
 
     @property
+    def may_repeat(self) -> bool:
+        """Whether it may be sent again: a heartbeat that arrived stands for one backup, and is not repeated."""
+        return not (self.destination is Destination.HEARTBEAT and self.outcome is Outcome.DELIVERED)
+
+    @property
     def is_failing(self) -> bool:
         """Whether its last attempt failed."""
         return self.outcome is Outcome.FAILED or (self.outcome is Outcome.WAITING and self.answer is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a destination stands: its last attempt, and since when nothing has arrived there, None while all is well."""
+
+    destination: Destination
+    last: Entry | None
+    failing_since: datetime | None
 
 
 def add(connection: sqlite3.Connection, content: Content, destination: Destination) -> None:
@@ -75,6 +89,21 @@ def add(connection: sqlite3.Connection, content: Content, destination: Destinati
 def newest(count: int = _SHOWN) -> list[Entry]:
     """The newest rows. Raises RuntimeUnavailable."""
     return _read("ORDER BY at DESC, rowid DESC LIMIT ?", count)
+
+
+def standings() -> list[Standing]:
+    """How each destination stands. Raises RuntimeUnavailable."""
+    return [_standing(destination) for destination in Destination]
+
+
+def _standing(destination: Destination) -> Standing:
+    last = _read("WHERE destination=? AND answer IS NOT NULL ORDER BY answered_at DESC LIMIT 1", destination)
+    [row] = runtime.current().read(
+        "SELECT min(at) AS at FROM notification WHERE destination=? AND state<>? AND answer IS NOT NULL AND answered_at"
+        " > coalesce((SELECT max(answered_at) FROM notification WHERE destination=? AND state=?), '')",
+        (destination, Outcome.DELIVERED, destination, Outcome.DELIVERED),
+    )
+    return Standing(destination, last[0] if last else None, strict.to_instant(row["at"]))
 
 
 def due(now: datetime) -> list[Entry]:
@@ -110,7 +139,12 @@ def close(entry: Entry, outcome: Outcome, answer: Message, *, next_at: datetime 
 
 
 def reopen(id: str, now: datetime) -> Entry:
-    """Make a row that is over due again, with all its attempts; one that waits is due at once. Raises NotFound."""
+    """Make a row that is over due again, with all its attempts; one that waits is due at once.
+
+    Raises NotFound, Conflict for one that may not be repeated.
+    """
+    if not get(id).may_repeat:
+        raise Conflict(N_("This call was made for one backup, and it arrived; it is not repeated."))
     runtime.current().write(
         "UPDATE notification SET state=?, attempts=0, next_at=?, answer=NULL WHERE id=?",
         (Outcome.WAITING, clock.to_text(now), id),

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 import flask
 from babel.dates import get_day_names
-from flask import Blueprint, current_app, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import get_locale, gettext
 
-from webadmin import backups, clock, config, safety, saved_settings
+from webadmin import backups, clock, config, saved_settings
 from webadmin.backups import Run
-from webadmin.config import SETTINGS, Config
-from webadmin.db import db, transaction, translated_errors
+from webadmin.config import Config
+from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Invalid
 from webadmin.parsers import DAYS
-from webadmin.saved_settings import SavedSetting
-from webadmin.security import current_actor
 from webadmin.web.htmx import page, redirect
+from webadmin.web.setting_forms import Section, save, section, sent
 
 bp = Blueprint("backup_settings", __name__, url_prefix="/settings")
 
@@ -29,9 +26,6 @@ _SCHEDULE = ("AUTO_BACKUP_ENABLED", "AUTO_BACKUP_TIME", "AUTO_BACKUP_DAYS")
 _RETENTION = (
     "BACKUP_RETENTION_DAYS", "BACKUP_MAX_COUNT", "BACKUP_KEEP_DAILY", "BACKUP_KEEP_WEEKLY", "BACKUP_KEEP_MONTHLY",
 )  # fmt: skip
-# An empty field is a mistake where there has to be a value; to the domain it would mean the default.
-_NOTHING = "?"
-_DEFAULTS = {setting.name: setting.default or "" for setting in SETTINGS}
 # Only what the parsers' words are about; the page says it in the reader's language.
 _WRONG = {
     "AUTO_BACKUP_TIME": N_("A time of day such as 02:00, from 00:00 to 23:59."),
@@ -44,30 +38,20 @@ _WRONG = {
 }
 
 
-@dataclass(slots=True)
-class Section:
-    """A form: what is in its fields, which are fixed elsewhere, what is wrong, who changed one last."""
-
-    texts: dict[str, str]
-    locked: dict[str, str]
-    errors: dict[str, str] = field(default_factory=dict)
-    last: SavedSetting | None = None
-
-
 @bp.get("/schedule")
 def schedule() -> ResponseReturnValue:
     """When backups are made by themselves."""
-    return _schedule_page(_section(_SCHEDULE))
+    return _schedule_page(section(_SCHEDULE, _WRONG))
 
 
 @bp.post("/schedule")
 def save_schedule() -> ResponseReturnValue:
     """Save that."""
-    typed = _typed(_SCHEDULE)
+    typed = sent(_SCHEDULE)
     try:
-        _save(typed)
+        save(typed)
     except Invalid as error:
-        return _schedule_page(_section(_SCHEDULE, typed, error), status=422)
+        return _schedule_page(section(_SCHEDULE, _WRONG, typed, error), status=422)
     return redirect(url_for(".schedule"), toast=gettext("The schedule is saved."))
 
 
@@ -75,7 +59,7 @@ def save_schedule() -> ResponseReturnValue:
 def preview_schedule() -> ResponseReturnValue:
     """The next runs under what is in the form, not saved."""
     try:
-        values = saved_settings.check(_typed(_SCHEDULE), config.current())
+        values = saved_settings.check(sent(_SCHEDULE), config.current())
     except Invalid:
         return _schedule_part([], is_wrong=True)
     return _schedule_part(backups.next_runs(clock.now(), _RUNS, values=values))
@@ -84,21 +68,21 @@ def preview_schedule() -> ResponseReturnValue:
 @bp.get("/retention")
 def retention() -> ResponseReturnValue:
     """How long backups stay."""
-    return _retention_page(_section(_RETENTION), config.current())
+    return _retention_page(section(_RETENTION, _WRONG), config.current())
 
 
 @bp.post("/retention")
 def save_retention() -> ResponseReturnValue:
     """Save that; what it would delete is named first, and has to be confirmed."""
-    typed = _typed(_RETENTION)
+    typed = sent(_RETENTION)
     try:
         values = saved_settings.check(typed, config.current())
         more = len(_dropped(values)) - len(_dropped(config.current()))
         if more > 0 and request.form.get("confirmed") != str(len(_dropped(values))):
-            return _retention_page(_section(_RETENTION, typed), values, asks=True)
-        _save(typed)
+            return _retention_page(section(_RETENTION, _WRONG, typed), values, asks=True)
+        save(typed)
     except Invalid as error:
-        return _retention_page(_section(_RETENTION, typed, error), config.current(), status=422)
+        return _retention_page(section(_RETENTION, _WRONG, typed, error), config.current(), status=422)
     return redirect(url_for(".retention"), toast=gettext("The retention is saved."))
 
 
@@ -106,66 +90,20 @@ def save_retention() -> ResponseReturnValue:
 def preview_retention() -> ResponseReturnValue:
     """What retention would delete under what is in the form, not saved."""
     try:
-        values = saved_settings.check(_typed(_RETENTION), config.current())
+        values = saved_settings.check(sent(_RETENTION), config.current())
     except Invalid:
         return page("settings/_retention_preview.html", preview=None)
     return page("settings/_retention_preview.html", preview=_preview(values))
 
 
-def _save(typed: dict[str, str]) -> None:
-    # A value that is the default of a setting nobody chose is not a choice.
-    with transaction() as session:
-        known = saved_settings.list_saved(session)
-        chosen = {name: text for name, text in typed.items() if name in known or text != _DEFAULTS[name]}
-        saved_settings.save(session, current_actor(), chosen, current=config.current())
-    current_app.extensions["settings"].refresh(at_once=True)
-    safety.forget()
-
-
-def _section(names: Sequence[str], typed: dict[str, str] | None = None, error: Invalid | None = None) -> Section:
-    values = config.current()
-    with translated_errors():
-        saved = saved_settings.list_saved(db.session())
-    rows = [saved[name] for name in names if name in saved and not values.is_locked(name)]
-    wrong = [problem.field or "" for problem in error.problems] if error else []
-    return Section(
-        texts={name: _text(values, name) for name in names}
-        | {name: "" if text == _NOTHING else text for name, text in (typed or {}).items()},
-        locked={name: values.source(name) for name in names if values.is_locked(name)},
-        errors={name: gettext(_WRONG[name]) for name in wrong},
-        last=max(rows, key=lambda row: row.changed_at, default=None),
-    )
-
-
-def _text(values: Config, name: str) -> str:
-    """The value in force as a form holds it."""
-    value = getattr(values, name.lower())
-    if name == "AUTO_BACKUP_DAYS":
-        return ",".join(day for number, day in enumerate(DAYS) if number in value)
-    if name == "AUTO_BACKUP_TIME":
-        return f"{value:%H:%M}"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
-
-
-def _typed(names: Sequence[str]) -> dict[str, str]:
-    """What was sent for the values that can be chosen here."""
-    free = [name for name in names if not config.current().is_locked(name)]
-    typed = {name: ",".join(request.values.getlist(name)).strip() for name in free}
-    if "AUTO_BACKUP_ENABLED" in typed:
-        typed["AUTO_BACKUP_ENABLED"] = "true" if typed["AUTO_BACKUP_ENABLED"] else "false"
-    return {name: text or ("" if _DEFAULTS[name] == "" else _NOTHING) for name, text in typed.items()}
-
-
-def _schedule_page(section: Section, *, status: int = 200) -> flask.Response:
+def _schedule_page(form: Section, *, status: int = 200) -> flask.Response:
     names = get_day_names("abbreviated", locale=get_locale())
     return page(
         "settings/schedule.html",
         status=status,
-        form=section,
+        form=form,
         days=[(day, names[number]) for number, day in enumerate(DAYS)],
-        chosen=section.texts["AUTO_BACKUP_DAYS"].split(","),
+        chosen=form.texts["AUTO_BACKUP_DAYS"].split(","),
         zone=config.current().timezone.key,
         runs=_runs(backups.next_runs(clock.now(), _RUNS)),
         is_wrong=False,
@@ -189,11 +127,11 @@ def _runs(runs: list[Run]) -> list[dict[str, Any]]:
     return shown
 
 
-def _retention_page(section: Section, values: Config, *, asks: bool = False, status: int = 200) -> flask.Response:
+def _retention_page(form: Section, values: Config, *, asks: bool = False, status: int = 200) -> flask.Response:
     return page(
         "settings/retention.html",
         status=status,
-        form=section,
+        form=form,
         preview=_preview(values),
         asks=asks,
         floor=min(7, values.backup_max_count or 7),
