@@ -21,11 +21,7 @@ from tests.e2e.serving import served
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import Browser
-<<<<<<< Updated upstream
 from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, runtime
-=======
-from webadmin import accounts, backups, catalogue, jobs, notifications
->>>>>>> Stashed changes
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.backups import Kind
