@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -65,6 +65,11 @@ def run_checks(*, is_thorough: bool = True) -> list[Check]:
     if config.current().database_path.exists():
         checks += _DATABASE_CHECKS
         checks += _THOROUGH_CHECKS if is_thorough else ()
+    return run_each(checks)
+
+
+def run_each(checks: Iterable[tuple[str, str, Callable[[], Finding]]]) -> list[Check]:
+    """Run checks given as code, name and function; one that fails is a finding of its own."""
     return [_run(code, name, check) for code, name, check in checks]
 
 

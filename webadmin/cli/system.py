@@ -8,7 +8,7 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from webadmin import damage, diagnostics
+from webadmin import damage, deployment, diagnostics
 from webadmin.cli.output import Command, Failed, show_json, tell
 from webadmin.db import SchemaState
 from webadmin.diagnostics import Check, CheckState
@@ -33,9 +33,12 @@ class WithoutDatabase(Command):
 
 @click.command("doctor", cls=WithoutDatabase)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(as_json: bool) -> None:
+@click.option("--deploy", is_flag=True, help="Check the settings for a machine that others can reach, too.")
+def doctor(as_json: bool, deploy: bool) -> None:
     """Check database, backups, disk, scheduler and settings; exit code 1 when one of them is bad."""
     checks = diagnostics.run_checks()
+    if deploy:
+        checks += deployment.run_checks()
     if as_json:
         show_json([_as_json(check) for check in checks])
     else:
