@@ -71,6 +71,7 @@ def test_menu_of_a_pinned_row_unpins(app, browser, name):
     browser.post(f"/backups/{name}/pin", note="")
     menu = soup(browser.get(f"/backups/{name}", headers=PARTIAL))
     assert [words(each) for each in menu.select(".menu button, .menu a")] == [
+        "Compare",
         "Verify",
         "Copy checksum",
         "Unpin",

@@ -276,7 +276,13 @@ def test_the_menu_of_a_row_is_read_when_opened(app, browser):
     assert browser.page(link["href"]).select_one("main .danger")
     menu = soup(browser.get(link["hx-get"], headers=PARTIAL))
     assert menu.select_one("details[open] summary[autofocus]")
-    assert [words(each) for each in menu.select("button, a")] == ["Verify", "Copy checksum", "Pin…", "Delete…"]
+    assert [words(each) for each in menu.select("button, a")] == [
+        "Compare",
+        "Verify",
+        "Copy checksum",
+        "Pin…",
+        "Delete…",
+    ]
 
 
 def test_a_page_of_backups_stays_under_60_kb(app, browser):

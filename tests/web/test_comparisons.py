@@ -65,7 +65,9 @@ def test_each_kind_has_its_tab(browser, name):
     page = browser.page(f"/backups/{name}/compare")
     assert tabs(page) == ["Changed since 1", "Added since 1", "Deleted since 1", "Same 1"]
     [row] = page.select("tbody")
-    assert all(word in words(row) for word in ("Code Reviewer", "System prompt, Tags", "v1", "v2", "Restore this one"))
+    assert all(
+        word in words(row) for word in ("Code Reviewer", "System prompt +1 −1, Tags", "v1", "v2", "Restore this one")
+    )
     links = [tab["href"] for tab in page.select(".tabs a")]
     assert [words(browser.page(link).select_one("tbody .entry-title")) for link in links[1:3]] == ["New", "Gone"]
     assert not browser.page(links[1]).select("button[formaction]")
@@ -210,7 +212,7 @@ def lines(page):
 def test_history_shows_revisions_with_the_backups_that_hold_them(app, browser, name):
     make(app), make(app)
     newest, first = lines(browser.page("/assistants/history/ast_1"))
-    assert all(word in newest for word in ("v2", "+1 −1", "System prompt, Tags", "in 2 backups", "Edit"))
+    assert all(word in newest for word in ("v2", "System prompt +1 −1, Tags", "in 2 backups", "Edit"))
     assert all(word in first for word in ("v1", "in 1 backup", "Imported", "Put back"))
 
 
@@ -282,6 +284,8 @@ def test_history_of_nobody_and_states_that_are_not_there_are_404(browser, name):
 def test_editor_and_row_menu_lead_to_the_history(browser, name):
     for path in ("/assistants/edit/ast_1", "/assistants/actions/ast_1"):
         assert browser.page(path).select("main [href='/assistants/history/ast_1']")
+    link = browser.page("/assistants/edit/ast_1").select_one("#rail .timeline a")
+    assert "v1 → now" in words(browser.page(link["href"]))
 
 
 def test_difference_in_blanks_and_line_ends_alone_is_made_visible(app, browser):

@@ -45,7 +45,10 @@ class Since(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One record of a comparison: version and time of the last edit on each side, None where it is not there."""
+    """One record of a comparison: version and time of the last edit on each side, None where it is not there.
+
+    `lines_added` and `lines_removed` are of the prompt, wherever they stand in it.
+    """
 
     since: Since
     id: str
@@ -56,6 +59,8 @@ class Difference:
     edited_then: str | None = None
     version_now: int | None = None
     edited_now: str | None = None
+    lines_added: int = 0
+    lines_removed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +216,7 @@ def difference(left: Record | None, right: Record | None) -> Difference:
     known = right or left
     assert known is not None
     fields = tuple(catalogue.changed_fields(left, right)) if left and right else ()
+    added, removed = catalogue.changed_lines(left.prompt, right.prompt) if left and right and fields else (0, 0)
     since = Since.ADDED if left is None else Since.DELETED if right is None else Since.CHANGED
     return Difference(
         since=Since.SAME if left and right and not fields else since,
@@ -222,6 +228,8 @@ def difference(left: Record | None, right: Record | None) -> Difference:
         edited_then=_edited(left),
         version_now=right.version if right else None,
         edited_now=_edited(right),
+        lines_added=added,
+        lines_removed=removed,
     )
 
 

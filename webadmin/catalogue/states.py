@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +62,12 @@ def get_state(session: Session, assistant_id: str, number: int) -> PastState:
     if row is None:
         raise NotFound(N_("The history does not hold this state any more."))
     return _state(row)
+
+
+def changed_lines(old: str, new: str) -> tuple[int, int]:
+    """How many lines of a text came and went, wherever they stand: in linear time, unlike a diff."""
+    before, after = Counter(old.splitlines()), Counter(new.splitlines())
+    return (after - before).total(), (before - after).total()
 
 
 def newest_number(session: Session) -> int:

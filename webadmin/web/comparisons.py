@@ -183,7 +183,8 @@ def _listing(backup: Backup, other: Backup | None, found: Comparison) -> dict[st
 def _row(backup: Backup, other: Backup | None, found: Difference) -> dict[str, Any]:
     key = catalogue.encode_id(found.id)
     href = url_for(".one", name=backup.name, key=key, **_with(other))
-    return {"row": found, "differs": field_diffs.names(found.fields), "key": key, "href": href}
+    differs = field_diffs.names(found.fields, found.lines_added, found.lines_removed)
+    return {"row": found, "differs": differs, "key": key, "href": href}
 
 
 def _diffs(then: Record | None, now: Record | None) -> list[field_diffs.FieldDiff]:

@@ -50,9 +50,10 @@ def told(fields: Iterable[str]) -> list[str]:
     return [name for name in names if name not in TIMES] or names
 
 
-def names(fields: Iterable[str]) -> str:
-    """The same in words."""
-    return gettext(", ").join(label(name) for name in told(fields))
+def names(fields: Iterable[str], added: int = 0, removed: int = 0) -> str:
+    """The same in words, with how many lines of the prompt came and went: "System prompt +4 −2, Tags"."""
+    lines = f" +{added} −{removed}" if added or removed else ""
+    return gettext(", ").join(label(name) + (lines if name in _LONG else "") for name in told(fields))
 
 
 def label(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -58,7 +58,8 @@ class Point:
     @property
     def fields(self) -> str:
         """What was changed, in words."""
-        return field_diffs.names(self.state.fields) if self.state and not self.state.is_deletion else ""
+        is_told = self.state is not None and not self.state.is_deletion
+        return field_diffs.names(self.state.fields, self.added, self.removed) if self.state and is_told else ""
 
     @property
     def source(self) -> str:
@@ -221,7 +222,7 @@ def _is_known(session: Session, assistant_id: str, mark: str, copies: Sequence[K
 def _of_revision(state: PastState, older: PastState | None, copies: Sequence[Kept]) -> Point:
     added = removed = 0
     if older and not state.is_deletion and "prompt" in state.fields:
-        added, removed = _lines(older.record.prompt, state.record.prompt)
+        added, removed = catalogue.changed_lines(older.record.prompt, state.record.prompt)
     name = gettext("v%(version)s", version=state.record.version or 0)
     return Point(str(state.number), name, state.created_at, state, copies, added, removed)
 
@@ -230,12 +231,6 @@ def _of_backup(copies: Sequence[Kept]) -> Point:
     oldest = copies[-1]
     at = clock.to_text(oldest.backup.made_at) if oldest.backup.made_at else ""
     return Point(oldest.backup.name, gettext("v%(version)s", version=oldest.version or 0), at, None, copies)
-
-
-def _lines(old: str, new: str) -> tuple[int, int]:
-    """How many lines came and went, wherever they stand."""
-    before, after = Counter(old.splitlines()), Counter(new.splitlines())
-    return (after - before).total(), (before - after).total()
 
 
 def _pair(session: Session, assistant_id: str, record: Record | None) -> dict[str, Any]:
