@@ -207,8 +207,6 @@ def _failed(world: World) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def _busy(world: World) -> Callable[[], None]:
-    """A backup runs, and does not end by itself; another task has failed."""
 def _damaged(world: World) -> None:
     """The database is noted as damaged."""
     _good(world)
@@ -226,6 +224,8 @@ def _locked(world: World) -> None:
         )
 
 
+def _busy(world: World) -> Callable[[], None]:
+    """A backup runs, and does not end by itself; another task has failed."""
     store(world.app, make_record())
     world.browser()
     go = threading.Event()
@@ -256,7 +256,7 @@ WORLDS: dict[str, Callable[[World], Callable[[], None] | None]] = {
     "good": _good,
     "full": _full,
     "failed": _failed,
-    "busy": _busy,
-}
     "damaged": _damaged,
     "locked": _locked,
+    "busy": _busy,
+}

@@ -330,6 +330,7 @@ def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
     if dry_run:
         with db.reading() as connection:
             return PruneResult(retention_plan(Session(connection)))
+    damage.refuse(config.current().database_path)
     with hold(actor, N_("pruning")):
         folder_of.clean_temporary(current_folder())
         remove_old_scratch()
@@ -358,4 +359,3 @@ def _empty_bin() -> list[str]:
     is_full = shutil.disk_usage(folder).free < _DISK_LOW_BYTES
     before = clock.now() if is_full else clock.now() - timedelta(days=BIN_DAYS)
     return folder_of.empty_bin(folder, before=before)
-    damage.refuse(config.current().database_path)
