@@ -64,10 +64,6 @@ class Shape:
         """All column names in the order in which rows are read and written."""
         return (*BASE, *self.later, *(unknown.name for unknown in self.unknown))
 
-    def table(self) -> TableClause:
-        """The table as a Core expression with just these columns."""
-        return table("assistants", *(column(name) for name in self.names))
-
 
 _shapes: dict[tuple[str, ...], Shape] = {}
 
@@ -95,6 +91,12 @@ def create_tables(connection: Connection) -> None:
     """Make an empty scratch catalogue: `assistants` with every known column, and `aa_extra`."""
     for statement in CATALOGUE_TABLES:
         connection.exec_driver_sql(statement)
+
+
+@lru_cache(maxsize=16)
+def assistants(of: Shape) -> TableClause:
+    """The table as a Core expression with just these columns."""
+    return table("assistants", *(column(name) for name in of.names))
 
 
 @lru_cache(maxsize=16)
@@ -306,7 +308,7 @@ def insert_batch(connection: Connection, of: Shape, batch: Sequence[Record]) -> 
         rows.append(values)
         if keys is not None:
             extras.append({"assistant_id": record.id, "keys": keys})
-    connection.execute(insert(of.table()), rows)
+    connection.execute(insert(assistants(of)), rows)
     if extras:
         connection.execute(insert(table("aa_extra", column("assistant_id"), column("keys"))), extras)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby, islice
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
 from webadmin import clock
 from webadmin.accounts import Actor
@@ -77,7 +78,7 @@ def _write_batch(connection: Connection, of: rows.Shape, batch: Sequence[Change]
         rows.insert_batch(connection, of, created)
     deleted = [change.before for change in batch if change.after is None and change.before]
     if deleted:
-        assistants = of.table()
+        assistants = rows.assistants(of)
         connection.execute(
             delete(assistants).where(assistants.c.id == bindparam("old_id")),
             [{"old_id": record.id} for record in deleted],
@@ -93,7 +94,6 @@ def _forget_extra(connection: Connection, records: Sequence[Record]) -> None:
 
 def _update_batch(connection: Connection, of: rows.Shape, batch: Sequence[tuple[Record, Record]]) -> None:
     """Update only the columns that differ, so that a value nobody touched keeps its very bytes."""
-    assistants = of.table()
     plans = []
     for before, after in batch:
         old, old_keys = rows.to_values(before, of)
@@ -105,12 +105,14 @@ def _update_batch(connection: Connection, of: rows.Shape, batch: Sequence[tuple[
             rows.write_extra(connection, str(after.id), new_keys)
     plans.sort(key=lambda plan: plan[0])
     for columns, group in groupby(plans, key=lambda plan: plan[0]):
-        statement = (
-            update(assistants)
-            .where(assistants.c.id == bindparam("old_id"))
-            .values({name: bindparam(f"new_{name}") for name in columns})
-        )
-        connection.execute(statement, [values for _, values in group])
+        connection.execute(_update_of(of, columns), [values for _, values in group])
+
+
+@lru_cache(maxsize=64)
+def _update_of(of: rows.Shape, columns: tuple[str, ...]) -> Update:
+    assistants = rows.assistants(of)
+    statement = update(assistants).where(assistants.c.id == bindparam("old_id"))
+    return statement.values({name: bindparam(f"new_{name}") for name in columns})
 
 
 def _write_history(connection: Connection, actor: Actor, batch: Sequence[Change], source: str) -> None:
