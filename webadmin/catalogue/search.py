@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -165,11 +166,16 @@ def list_records(session: Session, query: Query, *, page: int = 1) -> RecordPage
 
 
 def _count(session: Session, query: Query) -> int:
+    return int(session.connection().execute(_count_of(replace(query, cursor=None, page_size=0))).scalar_one())
+
+
+@lru_cache(maxsize=64)
+def _count_of(query: Query) -> Select[Any]:
     # Rows without an id are taken off instead of left out: SQLite counts a whole index at once, and only then.
     has_id, *others = _conditions(query)
     every = select(func.count()).select_from(Assistant).where(*others).scalar_subquery()
     odd = select(func.count()).select_from(Assistant).where(~has_id, *others).scalar_subquery()
-    return int(session.connection().execute(select(every - odd)).scalar_one())
+    return select(every - odd)
 
 
 def _row_before(session: Session, query: Query, first: int) -> Cursor:
