@@ -44,3 +44,13 @@ def test_long_texts_are_compared_in_time(count):
     began = time.perf_counter()
     assert differences.lines(old, new)
     assert time.perf_counter() - began < 5
+
+
+def test_texts_over_200_kb_are_compared_by_line_alone():
+    long = "x\n" * 100_000
+
+    def marks(old, new):
+        return [text for line in differences.lines(old, new) for text, is_marked in line.parts if is_marked]
+
+    assert marks("one word\n", "two word\n") == ["one", "two"]
+    assert marks(f"one word\n{long}", f"two word\n{long}") == []

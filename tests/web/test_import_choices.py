@@ -199,3 +199,28 @@ def test_nothing_is_left_to_apply_when_all_is_kept(browser, review):
     page = browser.page(review)
     assert apply_form(page) is None
     assert "0 added · 0 updated" in bar(page)
+
+
+def test_a_row_opens_to_its_differences_field_by_field(browser, review):
+    link = browser.page(review).select_one("tbody a.entry-title")
+    part = soup(browser.get(link["hx-get"], headers=PARTIAL))
+    row, opened = part.select("tbody tr")
+    assert "File 0" in words(row)
+    assert row.select_one("input[checked]")["value"] == "take"
+    shown = dict(zip(map(words, opened.select("dt")), opened.select("dd"), strict=True))
+    assert list(shown) == ["Title", "Description"]
+    assert (words(shown["Title"].select_one("del")), words(shown["Title"].select_one("ins"))) == ("Assistant", "File")
+    closed = soup(browser.get(row.select_one("a.entry-title")["hx-get"], headers=PARTIAL))
+    assert len(closed.select("tr")) == 1
+
+
+def test_the_differences_are_a_page_too_that_leads_back(browser, review):
+    link = browser.page(f"{review}?tab=added").select_one("tbody a.entry-title")
+    page = browser.page(link["href"])
+    assert "File 9" in words(page.select_one("dl.changes ins"))
+    back = next(each for each in page.select("main a.btn") if words(each) == "Back to the review")
+    assert words(browser.page(back["href"]).select_one(".tabs [aria-current]")) == "Added 1"
+
+
+def test_there_is_no_difference_of_a_number_that_is_not_there(browser, review):
+    assert browser.get(f"{review}/changes/999").status_code == 404

@@ -42,6 +42,7 @@ from webadmin.backups.restore import (
     PlanChanged,
     PlannedChange,
     apply_plan,
+    find_sides,
     make_plan,
 )
 from webadmin.backups.retention import Decision, Reason
@@ -106,6 +107,7 @@ __all__ = [
     "export",
     "find_comparison",
     "find_in_backup",
+    "find_sides",
     "get",
     "hold",
     "is_name",

@@ -156,9 +156,9 @@ class Choices:
         where, values = ("action=?", [str(action)]) if action else ("is_since", [])
         return list(self._listed(f"{where} ORDER BY number LIMIT ? OFFSET ?", [*values, size, number * size], mode))
 
-    def find(self, number: int) -> Listed:
+    def find(self, number: int, mode: Mode) -> Listed:
         """The change of that number. Raises NotFound."""
-        for found in self._listed("number=?", [number], Mode.MERGE):
+        for found in self._listed("number=?", [number], mode):
             return found
         raise NotFound(N_("There is no such change in this import."))
 

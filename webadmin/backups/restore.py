@@ -214,14 +214,15 @@ def apply_plan(
     *,
     source_name: str,
     safety_backup: str | None,
+    is_shown: bool = True,
     decisions: Decisions | None = None,
     job_id: str | None = None,
     progress: Progress | None = None,
 ) -> Counts:
     """Do what the plan says, inside the caller's write transaction.
 
-    The plan is computed again while it is done. Raises PlanChanged when it came out differently (the caller's
-    transaction then rolls everything back).
+    The plan is computed again while it is done. Where it was shown, raises PlanChanged when it came out differently
+    (the caller's transaction then rolls everything back); where nobody saw it, what is true now counts.
     """
     progress = progress or Silent()
     catalogue.absorb(session)
@@ -240,10 +241,11 @@ def apply_plan(
                     yield Change(pair.mine, pair.after)
 
         catalogue.write_records(session.connection(), actor, changes(), source="import")
-    if _fingerprint(plan.mode, mark.hexdigest(), _edition(decisions)) != plan.fingerprint:
+    plan_now = _fingerprint(plan.mode, mark.hexdigest(), _edition(decisions))
+    if is_shown and plan_now != plan.fingerprint:
         raise PlanChanged
     progress.check_cancelled()
-    run = _run(actor, staged, plan, counts, source_name, safety_backup, job_id)
+    run = _run(actor, staged, replace(plan, fingerprint=plan_now), counts, source_name, safety_backup, job_id)
     run.first_revision, run.last_revision = first, catalogue.last_revision(session.connection())
     session.add(run)
     return counts
@@ -273,12 +275,24 @@ def _pairs(
     for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
         if decisions and not decisions.covers(_id(left, right)):
             continue
-        if left and right and right.created_at == assumed_at:
-            right = msgspec.structs.replace(right, created_at=left.created_at)  # noqa: PLW2901
-        pair = _decided(left, right, mode)
+        pair = _decided(left, _dated(right, left, assumed_at), mode)
         if decisions and pair.action in _KEPT and decisions.keeps(_id(left, right), mode):
-            pair = _Pair(_KEPT[pair.action], left, right)
+            pair = _Pair(_KEPT[pair.action], pair.mine, pair.theirs)
         yield pair
+
+
+def _dated(theirs: Record | None, mine: Record | None, assumed_at: str | None) -> Record | None:
+    """A record whose file says no time of creation has that of the one here."""
+    if theirs is None or mine is None or theirs.created_at != assumed_at:
+        return theirs
+    return msgspec.structs.replace(theirs, created_at=mine.created_at)
+
+
+def find_sides(staged: Staged, id: str) -> tuple[Record | None, Record | None]:
+    """The assistant as it is here now and as it is in the file; None where it is not."""
+    with db.reading() as mine, open_scratch(staged.scratch) as theirs:
+        left, right = (catalogue.find_record(Session(side), id) for side in (mine, theirs))
+    return left, _dated(right, left, staged.assumed_at)
 
 
 def _id(mine: Record | None, theirs: Record | None) -> str:

@@ -17,6 +17,7 @@ _AROUND = 3
 _WORDS_UP_TO = 1_500
 _WORDS_IN_LINES_UP_TO = 100
 _LINES_UP_TO = 1_500
+_WORDS_IN_TEXTS_UP_TO = 200_000
 
 Parts = list[tuple[str, str]]
 
@@ -51,7 +52,7 @@ def lines(old: str, new: str, *, folded: str = "…") -> list[Line]:
         if tag == "equal":
             found += _folded(b, is_first=position == 0, is_last=position == len(blocks) - 1, sign=folded)
         else:
-            found += _changed(a, b)
+            found += _changed(a, b, with_words=max(len(old), len(new)) <= _WORDS_IN_TEXTS_UP_TO)
     return found
 
 
@@ -89,8 +90,13 @@ def _folded(same: Sequence[str], *, is_first: bool, is_last: bool, sign: str) ->
     ]
 
 
-def _changed(a: Sequence[str], b: Sequence[str]) -> list[Line]:
-    if len(a) != len(b) or len(a) > _WORDS_IN_LINES_UP_TO or max(map(len, [*a, *b]), default=0) > _WORDS_UP_TO:
+def _changed(a: Sequence[str], b: Sequence[str], *, with_words: bool) -> list[Line]:
+    if (
+        not with_words
+        or len(a) != len(b)
+        or len(a) > _WORDS_IN_LINES_UP_TO
+        or max(map(len, [*a, *b]), default=0) > _WORDS_UP_TO
+    ):
         return [_plain("removed", text) for text in a] + [_plain("added", text) for text in b]
     removed, added = [], []
     for old, new in zip(a, b, strict=True):

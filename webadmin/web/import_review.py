@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from flask import request, url_for
 from flask_babel import gettext, ngettext
 
 from webadmin.backups import Action, Choices, Integrity, Layout, Listed, Mode, Plan
+from webadmin.catalogue import Record
 from webadmin.errors import N_
 from webadmin.jobs import Job
-from webadmin.web import imports
-from webadmin.web.assistant_forms import LABELS
+from webadmin.web import field_diffs, imports
+from webadmin.web.field_diffs import FieldDiff
 from webadmin.web.filters import message, number, size, time_element
 from webadmin.web.imports import Choice, Report
 
@@ -24,13 +24,6 @@ TABS = {
     "added": (Action.CREATE, N_("Added")),
     "only-here": (Action.ONLY_HERE, N_("Only here")),
 }
-_TIMES = {
-    "created_at": N_("Created"),
-    "updated_at": N_("Edited"),
-    "reviewed_at": N_("Reviewed"),
-    "published_at": N_("Published"),
-}
-_FIELDS = LABELS | _TIMES
 _UNDO_WORDS = (N_("Keep mine"), N_("Undo"))
 _WORDS = {
     Action.UPDATE: (N_("Keep mine"), N_("Take file")),
@@ -69,6 +62,7 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         tab, at = current_tab(totals), _page_number()
         shown = choices.page(TABS[tab][0] if tab in TABS else None, choice.mode, at, PAGE_SIZE)
         newer = choices.count_newer()
+    here = args(choice) | {"tab": tab, "page": at}
     first, last = at * PAGE_SIZE + 1, at * PAGE_SIZE + len(shown)
     return bar(job, choice, plan) | {
         "undone": job.params.get("undone"),
@@ -81,9 +75,9 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         "modes": [(mode, address(job, _in_mode(choice, mode), tab=tab)) for mode in Mode],
         "tab": tab,
         "tabs": _tabs(job, choice, tab, totals),
-        "rows": [_row(job, listed, choice.mode) for listed in shown],
+        "rows": [row(job, listed, choice, here) for listed in shown],
         "bulk": _bulk(job, tab, choice.mode, totals[tab]) if totals[tab] else [],
-        "here": args(choice) | {"content": known.plan.content, "tab": tab, "page": at},
+        "here": here | {"content": known.plan.content},
         "shown": gettext(
             "%(first)s–%(last)s of %(total)s", first=number(first), last=number(last), total=number(totals[tab])
         ),
@@ -138,10 +132,11 @@ def can_choose(action: Action, mode: Mode) -> bool:
     return action is Action.CREATE or mode is Mode.REPLACE
 
 
-def _row(job: Job, listed: Listed, mode: Mode) -> dict[str, Any]:
+def row(job: Job, listed: Listed, choice: Choice, here: dict[str, Any]) -> dict[str, Any]:
+    """One change as its row shows it; `here` is the page on which it stands."""
     change = listed.change
     options = None
-    if can_choose(change.action, mode):
+    if can_choose(change.action, choice.mode):
         keep, take = _UNDO_WORDS if is_undo(job) else _WORDS[change.action]
         options = [("keep", gettext(keep)), ("take", gettext(take))]
     return {
@@ -150,14 +145,16 @@ def _row(job: Job, listed: Listed, mode: Mode) -> dict[str, Any]:
         "is_newer": listed.is_newer,
         "value": "keep" if listed.is_kept else "take",
         "options": options,
-        "differs": _field_names(change.fields),
+        "differs": field_diffs.names(change.fields),
+        "href": url_for(".change", id=job.id, number=listed.number, **here),
     }
 
 
-def _field_names(fields: Sequence[str]) -> str:
-    """What differs, in words; the time of the edit goes without saying when there is more."""
-    told = [name for name in fields if name not in _TIMES] or list(fields)
-    return gettext(", ").join(gettext(_FIELDS[name]) if name in _FIELDS else name for name in told)
+def opened(job: Job, listed: Listed) -> list[FieldDiff]:
+    """The differences of one record, field by field; of one that only one side holds, what it says."""
+    blank = Record(id=listed.change.id, title="", emoji="")
+    mine, theirs = imports.sides(job, listed.change.id)
+    return field_diffs.between(mine or blank, theirs or blank)
 
 
 def _bulk(job: Job, tab: str, mode: Mode, total: int) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from sqlalchemy import select
 from webadmin import backups, catalogue, clock, config, jobs, operations
 from webadmin.accounts import Actor
 from webadmin.backups import Choices, Counts, Document, Mode, Plan, RestoreRun, Staged
+from webadmin.catalogue import Record
 from webadmin.db import db, reading, translated_errors
 from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
 from webadmin.jobs import Job, Progress, Waiting
@@ -183,6 +184,14 @@ def choices(job: Job) -> Iterator[Choices]:
     """What differs, and what was decided about it. Raises NotFound when its file is gone."""
     with backups.open_choices(_file(job.id, "choices")) as found:
         yield found
+
+
+def sides(job: Job, id: str) -> tuple[Record | None, Record | None]:
+    """An assistant as it is here now and in the file. Raises NotFound when the file's records are gone."""
+    staged = _staged(job)
+    if not staged.scratch.exists():
+        raise NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again."))
+    return backups.find_sides(staged, id)
 
 
 def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_delete_all: bool) -> Job:

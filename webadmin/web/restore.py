@@ -92,6 +92,31 @@ def confirm(id: str) -> ResponseReturnValue:
     return page("restore/confirm.html", "restore/_confirm.html", **_confirmation(job, known, choice))
 
 
+@bp.get("/<id>/changes/<int:number>")
+def change(id: str, number: int) -> ResponseReturnValue:
+    """What differs in one record, field by field; its fragment is the row of the list, opened or closed again."""
+    job = _waiting(id)
+    choice = import_review.choice_of(job, request.args)
+    with imports.choices(job) as choices:
+        listed = choices.find(number, choice.mode)
+    here = import_review.args(choice) | {name: request.args.get(name, "") for name in ("tab", "page")}
+    is_open = "closed" not in request.args
+    return page(
+        "restore/change.html",
+        "restore/_change.html",
+        job=view(job),
+        source=job.params["source"],
+        row=import_review.row(job, listed, choice, here),
+        tab=here["tab"],
+        undone=job.params.get("undone"),
+        is_open=is_open,
+        is_pressed=True,
+        diffs=import_review.opened(job, listed) if is_open else [],
+        back=import_review.address(job, choice, **here),
+        **_head(_REVIEW),
+    )
+
+
 @bp.post("/<id>/choices")
 def choose(id: str) -> ResponseReturnValue:
     """Note what was chosen on one page of the review; its fragment is the foot of the page."""
