@@ -126,12 +126,12 @@ class Site:
         return sorted(path.name for path in self.backups.glob("assistants_backup_*.json"))
 
 
-def wait_for(condition, seconds: float = 60):
+def wait_for(condition, seconds: float = 60, *, pause: float = 0.2):
     """The first true value of `condition()`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = condition()
         if found:
             return found
-        time.sleep(0.2)
+        time.sleep(pause)
     raise AssertionError("it did not come to pass in time")

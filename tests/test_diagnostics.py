@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import stat
+from datetime import UTC, datetime
 
 import pytest
 
@@ -134,6 +135,20 @@ def test_missing_backup_is_told(site):
     (site.backups / site.backup_names()[0]).unlink()
     found = examine(site)
     assert found["backups"]["state"] == "warn"
+
+
+def test_files_that_others_write_and_delete_in_the_folder_are_told(site):
+    assert examine(site)["backup-folder"]["state"] == "ok"
+    stamp = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.999Z"
+    (site.backups / "assistants_backup_theirs.json").write_text(f'{{"exportedAt":"{stamp}","count":0,"assistants":[]}}')
+    assert "assistants_backup_theirs.json" in examine(site)["backup-folder"]["fact"]
+    (site.backups / "assistants_backup_theirs.json").unlink()
+    gone, _ = json.loads(site.flask("backup", "create", "--json").stdout)["filename"], examine(site)
+    (site.backups / gone).unlink()
+    told = examine(site)["backup-folder"]
+    assert told["state"] == "warn"
+    assert gone in told["fact"]
+    assert "DATABASE_BACKUP_DIR" in told["nextStep"]
 
 
 def test_open_key_is_red_and_open_folder_amber(site):

@@ -283,6 +283,15 @@ def _backups() -> Finding:
     return Finding(CheckState.OK, fact)
 
 
+def _backup_folder() -> Finding:
+    with db.reading() as connection:
+        said = backups.signs_of_others(backups.list_backups(Session(connection)), clock.now())
+    if not said:
+        return _ok(N_("No other program was seen to write or delete there."))
+    step = N_("Give each program a folder of its own (DATABASE_BACKUP_DIR), and delete the rows of what is gone.")
+    return Finding(CheckState.WARN, said[0], Message(step), tuple(said[1:]))
+
+
 def _snapshots() -> Finding:
     found = snapshots.list_snapshots()
     if not found:
@@ -373,6 +382,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
 # Opening a database that is not there would make one.
 _DATABASE_CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("schema", N_("Database"), _schema),
+    ("backup-folder", N_("Backup folder"), _backup_folder),
     ("triggers", N_("Other programs"), _triggers),
     ("write-lock", N_("Write lock"), _write_lock),
     ("write-ahead-log", N_("Write-ahead log"), _write_ahead_log),

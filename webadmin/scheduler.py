@@ -12,6 +12,7 @@ import logging
 import os
 import socket
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Scheduler:
     def __init__(self, app: Flask) -> None:
         self._app = app
         self._started_at = clock.now_text()
-        self._back_offs = {"back_up": BackOff(), "take_snapshot": BackOff(), "prove_again": BackOff()}
+        self._back_offs: defaultdict[str, BackOff] = defaultdict(BackOff)
         self._day_done: date | None = None
         self._day_looked: date | None = None
         # One thread takes the lock, another releases it.
@@ -86,6 +87,7 @@ class Scheduler:
         self._wakeups.init_app(self._app)
         tasks = (self.beat, self.back_up, self.take_snapshot, self.prove_again, self.absorb, self.keep_house)
         runs = {task.__name__: self._if(self._leads, task) for task in tasks}
+        runs["prove_new"] = self._if(self._leads, self.prove_new)
         runs["notify"] = self._if(self._notifies, self.notify)
         runs["look_for_damage"] = self._if(self._leads, self.look_for_damage)
         for name, run in runs.items():
@@ -169,6 +171,15 @@ class Scheduler:
         if proved is not None:
             level = logging.INFO if proved.is_verified else logging.ERROR
             _log.log(level, "%s was read again: %s", proved.name, proved.state)
+
+    def prove_new(self) -> None:
+        """Prove one file that was put into the folder, or whose row was lost with the database, at each wake-up."""
+        self._try("prove_new", self._prove_new)
+
+    def _prove_new(self, _now: datetime) -> None:
+        proved = backups.verify_new()
+        if proved is not None:
+            _log.info("%s was read for the first time: %s", proved.name, proved.state)
 
     def notify(self) -> None:
         """Tell what has to be told, by webhook, mail and heartbeat."""

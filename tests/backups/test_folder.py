@@ -101,6 +101,7 @@ def test_links_and_folders_are_neither_listed_nor_opened(backups: Path, tmp_path
         folder_of.open_backup(backups, "assistants_backup_link.json")
 
 
+@pytest.mark.usefixtures("settings")
 def test_second_user_of_the_folder_is_told_who_does_what(backups: Path) -> None:
     with folder_of.hold(backups, who="ada", what="import"):
         with pytest.raises(Busy) as caught, folder_of.hold(backups, who="ed", what="backup"):

@@ -29,6 +29,7 @@ from webadmin.backups.keeping import (
     unbin,
     verify,
     verify_all,
+    verify_new,
     verify_next,
 )
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
@@ -48,6 +49,7 @@ from webadmin.backups.restore import (
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
 from webadmin.backups.single import Kept, find_in_backup, mark_of, states_in_backups
+from webadmin.backups.strangers import signs_of_others
 from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
@@ -127,6 +129,7 @@ __all__ = [
     "remove_scratch",
     "retention_plan",
     "run_scheduled",
+    "signs_of_others",
     "stage_file",
     "stage_listed",
     "states_in_backups",
@@ -135,5 +138,6 @@ __all__ = [
     "unbin",
     "verify",
     "verify_all",
+    "verify_new",
     "verify_next",
 ]

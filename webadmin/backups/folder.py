@@ -284,6 +284,8 @@ def move_to_bin(folder: Path, name: str) -> str:
         raise no_such_backup()
     with translated_errors():
         (folder / BIN).mkdir(mode=0o700, exist_ok=True)
+        if (folder / BIN).is_symlink():
+            raise FolderReadOnly
         try:
             # Its time in the bin counts from here. Set before the move: a crash between the two must not shorten it.
             instant = clock.now().timestamp()
@@ -302,7 +304,7 @@ def move_to_bin(folder: Path, name: str) -> str:
 
 def unbin(folder: Path, name: str) -> None:
     """Bring a file back from the bin. Raises NotFound, Conflict when a backup of that name exists."""
-    if not is_name(name) or not (folder / BIN / name).is_file():
+    if name not in {entry.name for entry, _ in bin_entries(folder)}:
         raise NotFound(N_("There is no backup of this name in the bin."), hint=N_("Look at the list of the bin."))
     with translated_errors():
         if not _take_name(folder / BIN / name, folder / name):
@@ -311,7 +313,9 @@ def unbin(folder: Path, name: str) -> None:
 
 
 def bin_entries(folder: Path) -> list[tuple[Entry, datetime]]:
-    """What lies in the bin, with the time at which each file came there."""
+    """What lies in the bin, with the time at which each file came there; nothing where it is no folder of ours."""
+    if (folder / BIN).is_symlink() or not (folder / BIN).is_dir():
+        return []
     return [(entry, datetime.fromtimestamp(entry.changed_at / 1e9, UTC)) for entry in entries(folder / BIN)]
 
 

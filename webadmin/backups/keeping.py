@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,14 +38,17 @@ from webadmin.backups.history import (
 )
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import GZIP, Progress, Silent, receive
+from webadmin.backups.strangers import vanished
 from webadmin.backups.verification import prove, remove_old_scratch, scratch_path
 from webadmin.config import Config
-from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem
+from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, Unavailable
 
 BIN_DAYS = 7
 # In characters; a note stands beside its backup in a list.
 NOTE_MAX = 2000
 _DISK_LOW_BYTES = 500_000_000
+_SETTLED_AFTER = timedelta(minutes=1)
+_log = logging.getLogger(__name__)
 
 
 class LastGoodBackup(Conflict):
@@ -103,6 +107,32 @@ def verify_next(before: datetime) -> Backup | None:
         listed = list_backups(Session(connection))
     due = [each for each in listed if each.is_verified and each.verified_at and each.verified_at < before]
     return verify(min(due, key=lambda each: (each.verified_at, each.name)).name) if due else None
+
+
+def verify_new() -> Backup | None:
+    """Prove the newest backup that nobody has looked at yet; None without one.
+
+    After the loss of the database that is every file of the folder, one with each call. A file that was written within
+    the last minute may still be on its way, and one that cannot be read keeps no other from its turn.
+    Raises the error of the last one that could not be read when none could.
+    """
+    sync()
+    written_before = (clock.now() - _SETTLED_AFTER).timestamp() * 1e9
+    settled = {each.name for each in folder_of.entries(current_folder()) if each.changed_at < written_before}
+    with db.reading() as connection:
+        listed = list_backups(Session(connection))
+    unreadable: Exception | None = None
+    for backup in listed:
+        if backup.name in settled and backup.state is State.UNCHECKED and backup.verified_at is None:
+            try:
+                return verify(backup.name)
+            except NotFound:
+                continue
+            except (Unavailable, OSError) as error:
+                unreadable = error
+    if unreadable is not None:
+        raise unreadable
+    return None
 
 
 @contextmanager
@@ -258,10 +288,11 @@ def keep_upload(actor: Actor, path: Path, filename: str) -> Backup:
 
 @dataclass(frozen=True, slots=True)
 class PruneResult:
-    """What retention decided, and what was deleted for good from the bin."""
+    """What retention decided, what was deleted for good from the bin, and what could not be moved there."""
 
     plan: retention.Plan
     emptied: tuple[str, ...] = ()
+    stuck: tuple[str, ...] = ()
 
 
 def retention_plan(session: Session, *, values: Config | None = None) -> retention.Plan:
@@ -336,22 +367,32 @@ def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
         remove_old_scratch()
         with db.reading() as connection:
             plan = retention_plan(Session(connection))
-        for decision in plan.dropped:
-            try:
-                _bin(decision.name)
-            except (NotFound, folder_of.FolderReadOnly):
-                continue
+        stuck = tuple(decision.name for decision in plan.dropped if not _could_bin(decision.name))
         emptied = tuple(_empty_bin())
         _forget_old(emptied)
-        return PruneResult(plan, emptied)
+        return PruneResult(plan, emptied, stuck)
+
+
+def _could_bin(name: str) -> bool:
+    try:
+        _bin(name)
+    except NotFound:
+        return True
+    except (folder_of.FolderReadOnly, OSError) as error:
+        _log.warning("%s cannot be moved to the bin: %s", name, error)
+        return False
+    return True
 
 
 def _forget_old(emptied: Sequence[str]) -> None:
-    """Drop the rows of what is gone for good, and of runs that failed longer ago than a backup is kept."""
+    """Drop the rows of what is gone for good, and what failed or vanished longer ago than a backup is kept."""
     since = clock.to_text(clock.now() - timedelta(days=config.current().backup_retention_days))
     with db.transaction() as session:
         session.execute(sql_delete(BackupFact).where(BackupFact.name.in_(emptied), BackupFact.binned_at.is_not(None)))
         session.execute(sql_delete(BackupFact).where(BackupFact.has_file.is_(False), BackupFact.made_at < since))
+        for backup in vanished(list_backups(session)):
+            if backup.made_at and clock.to_text(backup.made_at) < since:
+                forget(session, backup.name)
 
 
 def _empty_bin() -> list[str]:

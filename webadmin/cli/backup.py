@@ -156,7 +156,7 @@ def restore(file: str, **chosen: Any) -> None:
 def prune(dry_run: bool, as_json: bool) -> None:
     """Move the backups whose time is over to the bin, and empty the bin of what lay there for 7 days."""
     done = backups.prune(COMMAND_LINE, dry_run=dry_run)
-    dropped = [(decision.name, str(decision.reason)) for decision in done.plan.dropped]
+    dropped = [(each.name, str(each.reason)) for each in done.plan.dropped if each.name not in done.stuck]
     kept = len(done.plan.decisions) - len(dropped)
     if as_json:
         show_json(
@@ -165,11 +165,14 @@ def prune(dry_run: bool, as_json: bool) -> None:
                 "moved": [{"filename": name, "reason": reason} for name, reason in dropped],
                 "kept": kept,
                 "deletedFromBin": list(done.emptied),
+                "stuck": list(done.stuck),
             }
         )
         return
     for name, reason in dropped:
         tell(f"{name}: {reason}")
+    for name in done.stuck:
+        tell(f"{name}: cannot be moved")
     tell(f"{len(dropped)} {'would move' if dry_run else 'moved'} to the bin, {kept} kept.")
 
 

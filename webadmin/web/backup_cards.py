@@ -20,6 +20,7 @@ from webadmin.web.filters import (
     actor_name,
     day_name,
     duration,
+    message,
     moment,
     number,
     sentences,
@@ -49,6 +50,7 @@ def beside(everything: Sequence[Backup]) -> dict[str, Any]:
         "deletions": deletions(everything)[:_LISTED_DAYS],
         "floor": min(7, values.backup_max_count or 7),
         "place": _place(used),
+        "signs": [message(each) for each in backups.signs_of_others(everything, now)],
         "bin_count": len(backups.list_bin()),
         "empty_text": _empty_text(),
     }

@@ -1,0 +1,52 @@
+"""Signs that another program works in the backup folder: files that are not ours come, files of ours go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from webadmin.backups import folder as folder_of
+from webadmin.backups.history import Backup, current_folder
+from webadmin.backups.models import Kind, State
+from webadmin.errors import N_, Message
+
+# What somebody put here once is no news after a week; a program that writes here does it again.
+_NEWS = timedelta(days=7)
+
+
+def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
+    """What tells that somebody else writes or deletes in the folder, as sentences; empty when nothing does.
+
+    `found` is the whole list, newest first.
+    """
+    backups, said = list(found), []
+    if strange := _written_by_others(backups, now):
+        text = N_("Another program writes here too: %(count)d files of the last 7 days, such as %(name)s.")
+        said.append(Message(text, {"count": len(strange), "name": strange[0].name}))
+    if gone := vanished(backups):
+        text = N_("Files of ours vanished without our doing: %(count)d, such as %(name)s.")
+        said.append(Message(text, {"count": len(gone), "name": gone[0].name}))
+    return said
+
+
+def _written_by_others(backups: list[Backup], now: datetime) -> list[Backup]:
+    """The files of the last week that this program neither made nor was given, since it makes backups here itself.
+
+    Older ones were here before it, or came with a folder that was copied.
+    """
+    own = [backup.made_at for backup in backups if backup.has_file and backup.is_ours and backup.made_at]
+    if not own:
+        return []
+    since = max(min(own), now - _NEWS)
+    return [
+        backup
+        for backup in backups
+        if backup.has_file and backup.kind is Kind.FOUND and backup.made_at and since < backup.made_at <= now
+    ]
+
+
+def vanished(found: Iterable[Backup]) -> list[Backup]:
+    """The backups of ours whose file is neither in the folder nor in the bin."""
+    missing = [backup for backup in found if backup.is_ours and backup.state is State.MISSING]
+    binned = {entry.name for entry, _ in folder_of.bin_entries(current_folder())} if missing else set()
+    return [backup for backup in missing if backup.name not in binned]
