@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from webadmin import config, db
+from webadmin import config, db, operations
 from webadmin.errors import N_, Conflict, DomainError, Forbidden, Invalid, Message, NotFound, Unavailable
 from webadmin.observability import request_id
 
@@ -57,6 +57,8 @@ class Failure:
 def describe(error: Exception) -> Failure:
     """Say what `error` means: statuses, code, message, details, headers; anything unknown is a bug of ours."""
     known = error if isinstance(error, DomainError) else db.translate(error)
+    if isinstance(known, db.DatabaseLocked):
+        known = operations.locked_by() or known
     if known is not None:
         return _domain(known)
     if isinstance(error, HTTPException) and error.code in _HTTP:

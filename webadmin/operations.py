@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, db
 from webadmin.accounts import Actor
-from webadmin.backups import Counts, Decisions, Mode, Plan, Progress, Staged
+from webadmin.backups import Busy, Counts, Decisions, Mode, Plan, Progress, Staged
 from webadmin.catalogue import Act, Chosen
 from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, Problem, Unavailable
 from webadmin.jobs import Job
@@ -24,8 +23,7 @@ DIRECT_IMPORT = "direct-import"
 """The kind of task of an import that is not led by the pages: by the API or the command line."""
 
 
-# Somebody may save while an import of which nothing was shown compares: it compares again.
-_ATTEMPTS = 3
+_IMPORT, _CHANGE = N_("import"), N_("change of many")
 
 
 class SafetyBackupFailed(Unavailable):
@@ -80,6 +78,12 @@ class ImportOptions:
             "accept_altered": self.accept_altered,
             "confirm_delete_all": self.confirm_delete_all,
         }
+
+
+def locked_by() -> Busy | None:
+    """A major operation of this program that keeps writers waiting, as an error that says who and since when."""
+    holder = backups.current_holder()
+    return Busy(holder) if holder is not None and holder.what in (_IMPORT, _CHANGE) else None
 
 
 def check_import(
@@ -146,7 +150,7 @@ def apply_import(
     """
     check_import(staged, skip_bad=skip_bad, accept_altered=accept_altered)
 
-    def attempt() -> ImportResult:
+    with backups.hold(actor, _IMPORT):
         plan = backups.make_plan(staged, mode, decisions=decisions, progress=progress)
         if fingerprint is not None and plan.fingerprint != fingerprint:
             raise backups.PlanChanged
@@ -164,17 +168,13 @@ def apply_import(
                 plan,
                 source_name=source_name,
                 safety_backup=safety,
+                # Somebody may save while an import compares of which nothing was shown: what is true then counts.
+                is_shown=fingerprint is not None,
                 decisions=decisions,
                 job_id=job_id,
                 progress=progress,
             )
         return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
-
-    with backups.hold(actor, N_("import")):
-        for _ in range(_ATTEMPTS - 1 if fingerprint is None else 0):
-            with suppress(backups.PlanChanged):
-                return attempt()
-        return attempt()
 
 
 def import_file(
@@ -243,7 +243,7 @@ def change_assistants(
     """
     if before is None:
         return _change(actor, chosen, act, expected)
-    with backups.hold(actor, N_("change of many")):
+    with backups.hold(actor, _CHANGE):
         _safety_backup(actor, before, None)
         return _change(actor, chosen, act, expected)
 

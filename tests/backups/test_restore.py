@@ -225,21 +225,20 @@ def test_a_bare_array_without_times_is_unchanged_the_second_time(data: Config, t
     assert [(done.created, done.unchanged) for done in counts] == [(1, 0), (0, 1)]
 
 
-def test_an_import_that_nobody_was_shown_compares_again_after_an_edit(
+def test_an_import_that_nobody_was_shown_takes_what_is_true_when_it_writes(
     data: Config, fill: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(make_record(1), make_record(2))
     path = tmp_path / "file.json"
     path.write_text('[{"id":"new","title":"t","prompt":"p"}]')
-    staged, saves = backups.stage_file(ADA, path, tmp_path / "scratch.db"), iter(["edited"])
+    staged = backups.stage_file(ADA, path, tmp_path / "scratch.db")
     make_backup = operations._safety_backup
 
     def somebody_saves_meanwhile(*given: Any) -> str:
-        for title in saves:
-            with db.transaction() as session:
-                known = str(make_record(1).id)
-                version = catalogue.get(session, known).version or 0
-                catalogue.update(session, ADA, known, {"title": title}, version=version)
+        with db.transaction() as session:
+            known = str(make_record(1).id)
+            version = catalogue.get(session, known).version or 0
+            catalogue.update(session, ADA, known, {"title": f"edited after {version}"}, version=version)
         return make_backup(*given)
 
     monkeypatch.setattr(operations, "_safety_backup", somebody_saves_meanwhile)

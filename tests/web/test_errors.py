@@ -10,7 +10,9 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.people import PASSWORD, add_person, add_token, close, csrf_token, session_token, sign_in
+from webadmin import config
 from webadmin.app import create_app
+from webadmin.backups.folder import hold
 from webadmin.db import DatabaseLocked, db
 from webadmin.errors import Invalid, Message, NotFound, Problem, StaleVersion
 
@@ -53,6 +55,17 @@ def test_the_api_answers_with_the_one_body(failing: Flask, name: str, status: in
     assert (answer.json["success"], error["code"]) == (False, code)
     assert error["traceId"] == answer.headers["X-Request-Id"]
     assert "internal detail" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("what", "says"), [("import", "import, started by Bob at"), ("backup", "Another program holds")]
+)
+def test_whoever_waits_for_an_import_of_ours_is_told_so(failing: Flask, what: str, says: str) -> None:
+    headers = {"Authorization": f"Bearer {add_token(failing)}"}
+    with failing.app_context():
+        folder = config.current().database_backup_dir
+    with failing.app_context(), hold(folder, who="Bob", what=what):
+        assert says in failing.test_client().get("/api/fail/locked", headers=headers).json["error"]["message"]
 
 
 def test_details_and_the_time_to_wait_are_told(failing: Flask) -> None:
