@@ -11,6 +11,7 @@ import pytest
 
 from tests.people import add_person, close, session_token, sign_in
 from tests.sites import Site
+from tests.test_safety import full_disk
 from webadmin import backups, catalogue, damage, safety
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
@@ -219,3 +220,45 @@ class TestCommands:
         found = {each["code"]: each for each in json.loads(site.flask("doctor", "--json", ok=False).stdout)}
         assert "row 1 missing" in found["database-file"]["fact"]
         assert found["integrity"]["state"] == "bad"
+
+    def test_newer_schema_is_refused_at_the_start_and_named_by_doctor(self, site):
+        with closing(sqlite3.connect(site.data / "assistants.db")) as connection:
+            connection.execute("UPDATE aa_schema_version SET version_num = '9999'")
+            connection.commit()
+            before = list(connection.iterdump())
+            assert "Start the version that wrote it" in site.flask("assistants", "export", ok=False).stderr
+            found = {each["code"]: each for each in json.loads(site.flask("doctor", "--json", ok=False).stdout)}
+            assert (found["schema"]["state"], "9999" in found["schema"]["fact"]) == ("bad", True)
+            assert list(connection.iterdump()) == before
+
+
+def test_locked_database_is_read_while_saving_is_refused_and_works_again_by_itself(path, make_config):
+    app = create_app(make_config(DB_TIMEOUT="100"))
+    fill(app, 1)
+    browser = app.test_client()
+    sign_in(browser, "Ada")
+    form = TYPED | {"csrf_token": session_token(browser), "id": "ast_new"}
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        refused = browser.post("/assistants/new", data=form)
+        assert (refused.status_code, TYPED["title"] in refused.text) == (503, True)
+        assert browser.get("/assistants").status_code == 200
+        other.execute("ROLLBACK")
+    assert browser.post("/assistants/new", data=form).status_code == 303
+    close(app)
+
+
+def test_full_disk_refuses_saves_reads_on_and_works_again_by_itself(app, path):
+    fill(app, 50)
+    browser = app.test_client()
+    sign_in(browser, "Ada")
+    form = TYPED | {"csrf_token": session_token(browser), "id": "ast_new", "prompt": "p" * 50_000}
+    browser.get("/assistants")
+    with full_disk(path.stat().st_size // 4):
+        refused = browser.post("/assistants/new", data=form)
+        assert (refused.status_code, TYPED["title"] in refused.text) == (503, True)
+        assert browser.get("/assistants").status_code == 200
+        with browser.get("/api/assistants/backup/export") as export:
+            assert export.status_code == 200
+    assert damage.find(path) is None
+    assert browser.post("/assistants/new", data=form).status_code == 303

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import click
 import pytest
+from babel.messages.pofile import read_po
 from flask import Flask
 
 from webadmin import config
@@ -128,3 +129,20 @@ def test_commands_that_documents_show_exist(name: str, app: Flask):
     known = set(commands(app.cli))
     for shown in re.findall(r"\.venv/bin/flask ([a-z-]+(?: [a-z-]+)?)", page(name)):
         assert shown in known or shown.split()[0] in known, shown
+
+
+def test_troubleshooting_quotes_what_the_program_says_and_names_commands_that_exist(app: Flask):
+    text = page("docs/troubleshooting.md")
+    with (PROJECT / "webadmin/translations/zh/LC_MESSAGES/messages.po").open("rb") as file:
+        said = "\n".join(
+            str(message.id).replace("%(name)s", "assistants.db") for message in read_po(file) if message.id
+        )
+    quoted = [
+        part for quote in re.findall(r"«(.+?)»", text, flags=re.DOTALL) for part in " ".join(quote.split()).split(" … ")
+    ]
+    assert len(quoted) > 9
+    assert [quote for quote in quoted if quote not in said] == []
+    known = list(commands(app.cli))
+    lines = re.findall(r"^    \.venv/bin/flask (.+)$", text, flags=re.MULTILINE)
+    assert len(lines) > 7
+    assert [line for line in lines if not any(line.startswith(name) for name in known)] == []
