@@ -142,7 +142,9 @@ def test_record_of_an_altered_or_swapped_file_is_not_given_out(context, folder):
     a, b = one.read_bytes(), two.read_bytes()
     one.write_bytes(b)
     two.write_bytes(a.replace(b"Code Reviewer", b"Code Reviewes"))
-    for name in (first, second):
+    copied = "assistants_backup_copied.json"
+    (folder / "backups" / copied).write_bytes(two.read_bytes())
+    for name in (first, second, copied):
         with pytest.raises(InvalidBackup):
             backups.find_in_backup(name, "ast_1")
     assert backups.states_in_backups("ast_1", patience_seconds=5) == ([], 0)

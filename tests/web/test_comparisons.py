@@ -306,6 +306,17 @@ def test_backups_of_states_on_another_page_are_no_states_of_their_own(app, brows
     assert [line for line in second if "in 1 backup" in line] == second[-1:]
 
 
+def test_file_without_a_time_that_holds_a_known_state_is_no_state_of_its_own(app, browser, folder):
+    store(app, make_record())
+    for number in range(55):
+        edit(app, title=f"Title {number}")
+    (folder / "backups").mkdir(exist_ok=True)
+    (folder / "backups" / "assistants_backup_x.json").write_bytes(b"[" + catalogue.encode(stored(app)) + b"]")
+    page = browser.page("/assistants/history/ast_1")
+    assert "in 1 backup" in lines(page)[0]
+    assert "backup" not in " ".join(lines(browser.page(page.select_one("[rel=next]")["href"])))
+
+
 def test_restore_from_a_backup_is_told_on_the_dashboard(browser, name):
     browser.post(f"/backups/{name}/restore/ast_1", version="2")
     assert "Ada restored “Code Reviewer” from a backup" in words(browser.page("/"))
