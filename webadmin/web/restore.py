@@ -16,7 +16,7 @@ from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Conflict, Invalid, NotFound, Problem
 from webadmin.jobs import Job, State
 from webadmin.security import current_actor
-from webadmin.web import import_review, imports, uploads
+from webadmin.web import import_reports, import_review, imports, uploads
 from webadmin.web.filters import message
 from webadmin.web.htmx import page, redirect, wants_fragment
 from webadmin.web.imports import Choice, Report
@@ -79,6 +79,21 @@ def undo() -> ResponseReturnValue:
 def show(id: str) -> ResponseReturnValue:
     """The step at which an import stands; the same address leads through all of them."""
     return _page(_job(id))
+
+
+@bp.get("/<id>/records.csv")
+def records(id: str) -> ResponseReturnValue:
+    """What became of each record, as a file."""
+    job = _job(id)
+    if job.state is not State.DONE:
+        raise NotFound(N_("This import has not been applied."))
+    return import_reports.records(job)
+
+
+@bp.get("/<id>/problems.csv")
+def problems(id: str) -> ResponseReturnValue:
+    """The errors and warnings of the check, as a file."""
+    return import_reports.problems(_job(id))
 
 
 @bp.get("/<id>/confirm")
