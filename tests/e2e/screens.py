@@ -172,6 +172,7 @@ def _fail_in_part(page: Page, _world: World) -> None:
     expect(page.locator(".toast.bad").first).to_be_visible()
 
 
+OPENED = press("tbody a.entry-title", shows="dl.changes")
 ROW_MENU = press("tr[data-row] .c-menu > *", shows=".menu[open] .danger")
 WRONG = send(".sign-in .primary", shows="[role=alert]", **{"sign-in-name": "Ada", "sign-in-password": "wrong"})
 
@@ -293,6 +294,8 @@ SCREENS = [
     Screen("import - cannot be imported", "full", "{refused}"),
     Screen("import - review", "full", "{review}"),
     Screen("import - review, added", "full", "{review}?tab=added"),
+    Screen("import - review, a record opened", "full", "{review}?tab=added", OPENED),
+    Screen("import - one record", "full", "{review}/changes/1"),
     Screen("import - nothing to change", "full", "{same}"),
     Screen(
         "import - question before deleting", "full", "{review}?mode=replace", press(".bar .primary", shows="dialog h1")
@@ -300,6 +303,7 @@ SCREENS = [
     Screen("import - confirmation, as a page", "full", "{review}/confirm?mode=replace", _unticked),
     Screen("import - applying", "busy", "/import/{applied}"),
     Screen("import - result", "full", "{done}"),
+    Screen("import - undo", "full", "{undo}"),
     Screen("job - failed", "busy", "/jobs/{ended}"),
     Screen("job - running", "busy", "/jobs/{job}"),
     Screen("settings - no tokens", "empty", "/settings/tokens"),

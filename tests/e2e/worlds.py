@@ -186,8 +186,9 @@ def _upload_imports(world: World, browser: Browser) -> None:
     done = browser.imported(document({"id": "brought", "title": "Brought", "prompt": "x"}, bad))
     review = browser.page(f"{done}?errors=skip")
     browser.submit(review.select_one("form[action$='/apply']"))
-    browser.settled(done)
-    world.names["done"] = done
+    undo = browser.settled(done).select_one("form[action='/import/undo']")
+    world.names["done"], world.names["undo"] = done, str(browser.submit(undo).location)
+    browser.settled(world.names["undo"])
 
 
 def _failed(world: World) -> None:
