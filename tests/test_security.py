@@ -195,6 +195,15 @@ def test_a_dialog_over_an_old_page_may_send_the_old_token_in_the_header(app: Fla
     assert browser.post("/sign-out", headers={"X-CSRFToken": new[1]}).status_code == 303
 
 
+def test_a_call_without_the_csrf_token_of_its_session_hears_that_it_is_the_token(ada: FlaskClient) -> None:
+    for headers in ({}, {"X-CSRFToken": csrf_token(ada.application.test_client().get("/sign-in"))}):
+        answer = ada.post("/api/assistants", json={"title": "x"}, headers=headers)
+        assert answer.status_code == 403
+        assert answer.json["error"]["code"] == "FORBIDDEN"
+        assert "CSRF token is missing or belongs to another session" in answer.json["error"]["message"]
+        assert "X-CSRFToken" in answer.json["error"]["message"]
+
+
 def test_a_bearer_token_opens_the_api_alone_and_needs_no_csrf_token(app: Flask) -> None:
     add_person(app, "Ada")
     bearer = {"Authorization": f"Bearer {add_token(app)}"}

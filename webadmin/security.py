@@ -12,13 +12,13 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Forbidden, Unauthorized
+from werkzeug.exceptions import Unauthorized
 from wtforms import ValidationError
 
 from webadmin import accounts, config, db, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind
-from webadmin.errors import Unavailable
-from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_bearer_call
+from webadmin.errors import N_, Forbidden, Unavailable
+from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_api_call, is_bearer_call
 from webadmin.throttle import Throttle, Usage
 
 # Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
@@ -45,7 +45,13 @@ _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 class CSRFRefused(Forbidden):
     """The form or call came without the token of its own session: forged, or left open too long."""
 
-    description = "The CSRF token is missing or belongs to another session."
+    def __init__(self) -> None:
+        super().__init__(
+            N_(
+                "The session's CSRF token is missing or belongs to another session. Send it in the header X-CSRFToken, "
+                "or call with a token instead of a session."
+            )
+        )
 
 
 class SignedIn(UserMixin):  # type: ignore[misc]
@@ -123,8 +129,8 @@ def safe_next(target: str | None) -> str:
 
 
 def is_api() -> bool:
-    """Whether this request is answered in JSON; the page that explains the API is a page."""
-    return (request.path == "/api" or request.path.startswith("/api/")) and request.path != "/api/docs"
+    """Whether this request is answered in JSON."""
+    return is_api_call(request)
 
 
 def reads_publicly() -> bool:

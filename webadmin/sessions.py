@@ -91,10 +91,15 @@ def end_sessions(user_id: str) -> None:
     runtime.current().write("DELETE FROM sessions WHERE user_id=?", (user_id,))
 
 
+def is_api_call(request: Request) -> bool:
+    """Whether a request is of the API; the page that explains it is a page."""
+    return f"{request.path}/".startswith("/api/") and request.path != "/api/docs"
+
+
 def is_bearer_call(request: Request) -> bool:
     """Whether the request comes with a token instead of a browser's session."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0]
-    return f"{request.path}/".startswith("/api/") and scheme.lower() == "bearer"
+    return is_api_call(request) and scheme.lower() == "bearer"
 
 
 def _create(session: ServerSession, response: Response) -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
 import httpx
 
+from tests.people import PASSWORD
 from tests.sites import wait_for
 
+# Settings of a site whose page can be read: it needs a person.
+READER = {"ADMIN_USERNAME": "Ada", "ADMIN_PASSWORD": PASSWORD}
 # Runs an example with these variables; gives what it printed, None when it failed as a program does.
 Run = Callable[[str, dict[str, str]], str | None]
 
@@ -38,7 +42,10 @@ class _Examples(HTMLParser):
 
 
 def examples(client: httpx.Client, language: str) -> dict[str, str]:
-    """What the page shows for each operation, character for character."""
+    """What the page shows for each operation, character for character, in its order."""
+    token = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)[1]
+    person = {"csrf_token": token, "username": "Ada", "password": PASSWORD}
+    assert client.post("/sign-in", data=person).status_code == 303
     answer = client.get("/api/docs", params={"language": language})
     assert answer.status_code == 200, answer.text
     parser = _Examples()

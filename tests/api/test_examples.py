@@ -9,13 +9,13 @@ import sys
 
 import pytest
 
-from tests.api.story import data_of, tell
+from tests.api.story import READER, data_of, tell
 from tests.sites import Site
 
 
 @pytest.fixture
 def site(tmp_path):
-    made = Site(tmp_path)
+    made = Site(tmp_path, READER)
     yield made
     made.close()
 

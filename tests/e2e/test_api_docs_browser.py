@@ -6,13 +6,13 @@ import json
 
 import pytest
 
-from tests.api.story import tell
+from tests.api.story import READER, tell
 from tests.sites import Site
 
 
 @pytest.fixture
 def real_site(tmp_path):
-    made = Site(tmp_path)
+    made = Site(tmp_path, READER)
     yield made
     made.close()
 

@@ -25,7 +25,7 @@ CODES: dict[str, tuple[int, str, str, Any]] = {
     "UNAUTHORIZED": (401, N_("No valid token or session came with the call."), "Sign in, or send a valid token.", None),
     "FORBIDDEN": (
         403,
-        N_("Not allowed; or the CSRF token of a browser's session is missing."),
+        N_("Not allowed; or the CSRF token of a browser's session is missing or another session's."),
         "Your role cannot do this. Ask an administrator.",
         None,
     ),
