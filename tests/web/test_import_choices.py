@@ -74,7 +74,9 @@ def test_a_record_that_is_kept_stays_and_the_counts_say_so(app, browser, review)
     assert bar(page).endswith("1 added · 2 updated · 0 removed · 1 left as it is")
     assert words(apply_form(page)) == "Apply 3 changes"
     browser.submit(apply_form(page))
-    assert "3 changes were applied" in words(browser.settled(review))
+    result = browser.settled(review)
+    assert "3 changes were applied" in words(result)
+    assert "Left as they are 1" in words(result)
     assert titles(app) == {
         "ast_0": "File 0", "ast_1": "Assistant 1", "ast_2": "File 2", "ast_3": "Assistant 3", "ast_9": "File 9",
     }  # fmt: skip
