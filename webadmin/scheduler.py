@@ -165,9 +165,11 @@ class Scheduler:
             " ON CONFLICT (name) DO UPDATE SET at=excluded.at",
             (clock.now_text(),),
         )
-        for snapshot in snapshots.list_snapshots():
-            if snapshots.check(snapshot.name) is snapshots.State.ALTERED:
-                _log.error("the snapshot %s was changed after it was taken", snapshot.name)
+        names = [each.name for each in snapshots.list_snapshots()]
+        altered = [name for name in names if snapshots.check(name) is snapshots.State.ALTERED]
+        for name in altered:
+            _log.error("the snapshot %s was changed after it was taken", name)
+        notifications.tell_of_snapshots(altered)
         if proved is not None:
             level = logging.INFO if proved.is_verified else logging.ERROR
             _log.log(level, "%s was read again: %s", proved.name, proved.state)

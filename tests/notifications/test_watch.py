@@ -14,7 +14,7 @@ import time_machine
 from tests.factories import make_record, store
 from tests.notifications.conftest import by_mail, look
 from tests.people import close
-from webadmin import backups, config, notifications
+from webadmin import backups, config, notifications, snapshots
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
@@ -164,6 +164,21 @@ class TestBadBackups:
         backups.verify_all()
         look(NOW)
         assert hook.got == []
+
+    def test_an_altered_snapshot_found_by_the_weekly_proof_is_told_once(self, site, hook):
+        app = site(WEBHOOK_URL=hook.url)
+        with time_machine.travel(NOW, tick=False):
+            taken = snapshots.take_daily(NOW)
+        path = config.current().database_path.parent / "snapshots" / taken.name
+        path.chmod(0o600)
+        path.write_bytes(path.read_bytes()[:-1] + b"!")
+        for days in (8, 16):
+            at = NOW + timedelta(days=days)
+            with time_machine.travel(at, tick=False):
+                Scheduler(app).prove_again()
+            look(at)
+        told = [json.loads(body) for _, _, _, body in hook.got]
+        assert [each["backups"] for each in told if each["event"] == "backup-bad"] == [[taken.name]]
 
 
 class TestHeartbeat:

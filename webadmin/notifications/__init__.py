@@ -18,7 +18,7 @@ from webadmin.notifications.log import (
     newest,
     standings,
 )
-from webadmin.notifications.watch import send_test, watch
+from webadmin.notifications.watch import send_test, tell_of_snapshots, watch
 
 __all__ = [
     "KEPT_DAYS",
@@ -36,5 +36,6 @@ __all__ = [
     "set_up",
     "shortened",
     "standings",
+    "tell_of_snapshots",
     "watch",
 ]

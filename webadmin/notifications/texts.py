@@ -100,6 +100,13 @@ def of_bad_backups(names: list[str], newest: datetime | None, *, id: str, now: d
     return _content(Event.BACKUP_BAD, title, line, id=id, now=now, newest=newest, backups=shown)
 
 
+def of_bad_snapshots(names: list[str], newest: datetime | None, *, id: str, now: datetime) -> Content:
+    """What is told of snapshots of the whole database that were altered."""
+    title = Message(N_("Damaged snapshots found: %(count)d"), {"count": len(names)})
+    line = Message(N_("Do not rely on them; another is taken with the next automatic backup."))
+    return _content(Event.BACKUP_BAD, title, line, id=id, now=now, newest=newest, backups=tuple(names[:_NAMES_SHOWN]))
+
+
 def of_proof(name: str, made_at: datetime, *, id: str, now: datetime) -> Content:
     """What stands in the log of a heartbeat; its call carries nothing."""
     title = Message(N_("Automatic backup proved"))

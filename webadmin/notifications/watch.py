@@ -22,7 +22,7 @@ from webadmin.notifications.texts import Content
 from webadmin.runtime import RuntimeUnavailable
 from webadmin.safety import Facts, Safety
 
-_STATE, _PROVED, _BAD = "state", "proved", "bad "
+_STATE, _PROVED, _BAD, _BAD_SNAPSHOT = "state", "proved", "bad ", "snapshot "
 _JUST_NOW = timedelta(minutes=5)
 _BAD_STATES = (backups.State.ALTERED, backups.State.FAILED)
 # What was told while `runtime.db` could not be written (a full disk), by the path of the database.
@@ -55,6 +55,23 @@ def watch(now: datetime) -> None:
         _send_unwritten(look)
     else:
         _told_unwritten.pop(config.current().database_path, None)
+
+
+def tell_of_snapshots(names: list[str]) -> None:
+    """Queue that these snapshots of the database were found to be altered, each once. Raises RuntimeUnavailable."""
+    now = clock.now()
+    newest = safety.gather().newest_verified_at
+    told_to = [each for each in delivery.set_up(config.current()) if each is not Destination.HEARTBEAT]
+
+    def queue(connection: sqlite3.Connection) -> None:
+        known = {row["name"] for row in connection.execute("SELECT name FROM told")}
+        new = [name for name in names if _BAD_SNAPSHOT + name not in known]
+        for name in new if told_to else ():
+            _note(connection, _BAD_SNAPSHOT + name, now, "{}")
+        for destination in told_to if new else ():
+            log.add(connection, texts.of_bad_snapshots(new, newest, id=_new_id(), now=now), destination)
+
+    runtime.current().change(queue)
 
 
 def send_test(destination: Destination) -> Entry:
