@@ -76,3 +76,16 @@ def test_choices_are_saved_by_a_button_without_scripts(app, open_browser, market
     page.get_by_role("button", name="Apply 1 change").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("1 change was applied", timeout=20_000)
     assert [stored(app, key).title for key in ("a0", "a1")] == ["One of the file", "Two"]
+
+
+def test_an_import_is_undone_from_its_result(app, page, market):
+    upload(page, market)
+    page.get_by_role("button", name="Apply 2 changes").click()
+    settled(page)
+    page.get_by_role("button", name="Undo this import").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("2 changes to review")
+    choice(page, "Two", "Keep mine").check(force=True)
+    page.get_by_role("button", name="Apply 1 change").click()
+    settled(page)
+    expect(page.get_by_role("button", name="Undo this undo")).to_be_visible()
+    assert [stored(app, key).title for key in ("a0", "a1")] == ["One", "Two of the file"]
