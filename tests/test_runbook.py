@@ -182,7 +182,7 @@ def machine(lost, tmp_path):
 
 
 def test_every_command_stands_in_a_section_that_is_run():
-    assert sorted(sections()) == ["1", "2", "3", "4", "5"]
+    assert sorted(sections()) == ["1", "2", "3", "4", "5", "6"]
 
 
 def test_one_file_and_a_new_machine_become_a_running_catalogue(machine):
@@ -210,21 +210,36 @@ def test_a_snapshot_brings_people_back_and_a_newer_backup_the_rest(machine):
     assert re.search(r"^ada ", machine.said, flags=re.MULTILINE)
 
 
-def test_a_damaged_database_is_put_aside_and_replaced_in_place(machine):
-    for command in ("git clone ADDRESS assistant-admin", "cd assistant-admin"):
+@pytest.fixture
+def data(machine):
+    """The data folder of a machine that is still there, with a torn database, its backups and snapshots."""
+    for command in ("git clone ADDRESS assistant-admin", "cd assistant-admin", "make run"):
         machine.type(command)
-    data = machine.here / "data"
-    shutil.copytree(machine.lost.snapshots, data / "snapshots")
-    (data / "backups").mkdir()
-    shutil.copy(machine.lost.file, data / "backups")
-    (data / "assistants.db").write_bytes(b"torn" * 5000)
+    machine.press_control_c()
+    made = machine.here / "data"
+    shutil.copytree(machine.lost.snapshots, made / "snapshots", dirs_exist_ok=True)
+    (made / "backups").mkdir(exist_ok=True)
+    shutil.copy(machine.lost.file, made / "backups")
+    (made / "assistants.db").write_bytes(b"torn" * 5000)
+    return made
+
+
+def test_a_damaged_database_is_put_aside_and_replaced_in_place(machine, data):
     for command in sections()["4"]:
         machine.type(command)
     assert machine.ids() == ["ast_0", "ast_1", "ast_2"]
     assert (data / "broken/assistants.db").read_bytes() == b"torn" * 5000
 
 
-def test_a_backup_comes_into_the_earlier_systems_database(machine):
+def test_a_lost_database_begins_empty_and_takes_the_backup(machine, data):
+    shutil.rmtree(data / "snapshots")
     for command in sections()["5"]:
+        machine.type(command)
+    assert machine.ids() == ["ast_0", "ast_1", "ast_2"]
+    assert re.search(rf"^{machine.lost.file.name} .*", machine.said, flags=re.MULTILINE)
+
+
+def test_a_backup_comes_into_the_earlier_systems_database(machine):
+    for command in sections()["6"]:
         machine.type(command)
     assert machine.ids() == ["ast_0", "ast_1", "ast_2", "ast_of_earlier"]

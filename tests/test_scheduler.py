@@ -237,3 +237,18 @@ def test_retention_that_found_the_folder_in_use_is_done_at_the_next_wake_up(make
         assert len(backups.list_bin()) == 1
     close(app)
     assert not [record for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_after_the_loss_of_the_database_backups_are_proved_by_themselves(site):
+    site.flask("backup", "create")
+    [name] = site.backup_names()
+    os.utime(site.backups / name, (time.time() - 300,) * 2)
+    for path in site.data.glob("assistants.db*"):
+        path.unlink()
+    site.flask("db", "begin-empty")
+    site.serve()
+
+    def states() -> list[str]:
+        return [row["state"] for row in json.loads(site.flask("backup", "list", "--json").stdout)]
+
+    wait_for(lambda: states() == ["verified"])

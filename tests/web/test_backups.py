@@ -5,6 +5,7 @@ import hashlib
 import json
 import resource
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -118,6 +119,32 @@ def test_how_long_a_restore_takes_is_told_from_the_time_of_the_rebuild(app, brow
         session.get(BackupFact, name).rebuild_seconds = 6.5
     assert "Restoring it takes about 19 s." in words(browser.page("/backups"))
     assert "Restoring takes about 19 s" in words(browser.page(f"/backups/{name}"))
+
+
+def test_file_that_vanished_is_told_on_every_page_that_names_it(app, browser, folder):
+    store(app, make_record())
+    name, other = make(app), make(app)
+    (folder / "backups" / name).unlink()
+    page = browser.page("/backups")
+    assert f"Files of ours vanished without our doing: 1, such as {name}." in words(page)
+    assert any("Missing" in row for row in rows(page))
+    assert "Missing" in words(browser.page(f"/backups/{name}"))
+    for address in (f"/backups/{name}/download", f"/backups/{name}/restore"):
+        assert browser.get(address).status_code == 404
+    assert browser.post(f"/backups/{name}/verify").status_code in (303, 404)
+    browser.post(f"/backups/{name}/delete")
+    left = browser.settled("/backups")
+    assert "vanished" not in words(left)
+    assert [other in str(row) for row in left.select("#history tbody tr")] == [True]
+
+
+def test_file_that_another_program_writes_is_told(app, browser, folder):
+    make(app)
+    stamp = (datetime.now(UTC) + timedelta(milliseconds=5)).isoformat(timespec="milliseconds")
+    document = f'{{"exportedAt":"{stamp}","count":0,"assistants":[]}}'
+    (folder / "backups" / "assistants_backup_theirs.json").write_text(document)
+    time.sleep(0.01)
+    assert "Another program writes here too: 1 files" in words(browser.page("/backups"))
 
 
 def test_download_is_the_file_byte_for_byte(app, browser, folder):
