@@ -51,7 +51,7 @@ def commands(group: click.Group, prefix: str = "") -> Iterator[str]:
 
 
 def test_every_command_is_documented(app: Flask):
-    ours = {"backup", "assistants", "user", "token", "setup-code", "doctor", "db"}
+    ours = {"backup", "assistants", "user", "token", "setup-code", "doctor", "db", "recover"}
     found = [name for name in commands(app.cli) if name.split()[0] in ours]
     assert len(found) > 15
     text = page("docs/cli.md")

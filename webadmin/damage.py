@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, ExceptionContext, event
+from sqlalchemy.exc import DisconnectionError
 
 from webadmin import clock, db
 from webadmin.errors import N_, Unavailable
@@ -43,8 +44,8 @@ class DatabaseGone(Unavailable):
         super().__init__(
             N_("The database %(name)s is gone or empty, and there was one. No empty one takes its place."),
             hint=N_(
-                "Put the file back where it was, or a snapshot in its place (docs/restore-runbook.md). To begin with"
-                " an empty catalogue, run: flask db begin-empty"
+                "Put the file back where it was. To have the newest sound copy in its place, run: flask recover."
+                " To begin with an empty catalogue: flask db begin-empty"
             ),
             name=path.name,
         )
@@ -107,6 +108,15 @@ def was_there(database: Path) -> bool:
     return snapshots.is_dir() and any(snapshots.glob("*.db"))
 
 
+def set_aside(database: Path) -> Path | None:
+    """Where a recovery that was killed had set this very file aside: its log may lie there alone."""
+    for folder in database.parent.glob("damaged-*"):
+        with suppress(FileNotFoundError):
+            if (folder / database.name).samefile(database):
+                return folder
+    return None
+
+
 def look(engine: Engine, database: Path) -> list[str]:
     """Read every page; note the faults, or take the note away when there are none: somebody mended or replaced it.
 
@@ -119,7 +129,7 @@ def look(engine: Engine, database: Path) -> list[str]:
         faults = [str(getattr(error.__cause__, "orig", error.__cause__))]
     if faults:
         note(database, faults)
-    elif find(database) is not None:
+    elif find(database) is not None and set_aside(database) is None:
         note_path(database).unlink(missing_ok=True)
         _log.warning("the database is sound again, and written to again")
     return faults
@@ -128,6 +138,13 @@ def look(engine: Engine, database: Path) -> list[str]:
 def is_large(database: Path) -> bool:
     """Whether reading every page would hold up a start."""
     return database.stat().st_size + db.log_bytes(database) > LOOKED_AT_ONCE_BYTES
+
+
+def _identity(database: Path) -> int | None:
+    try:
+        return database.stat().st_ino
+    except OSError:
+        return None
 
 
 def watch(engine: Engine, database: Path) -> None:
@@ -148,6 +165,16 @@ def watch(engine: Engine, database: Path) -> None:
         if code & 0xFF in _DAMAGE:
             note(database, [str(context.original_exception)])
 
+    def remember(_connection: Any, record: Any) -> None:
+        record.info["file"] = _identity(database)
+
+    def check_out(_connection: Any, record: Any, _proxy: Any) -> None:
+        # A recovery, or somebody with a sound copy, has put another file in its place: SQLAlchemy opens that one then.
+        if _identity(database) not in (record.info["file"], None):
+            raise DisconnectionError
+
     event.listen(engine, "do_connect", connect)
+    event.listen(engine, "connect", remember)
+    event.listen(engine, "checkout", check_out)
     event.listen(engine, "begin", begin, insert=True)
     event.listen(engine, "handle_error", fail)

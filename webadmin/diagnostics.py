@@ -158,7 +158,7 @@ def _database_file() -> Finding:
     if found is not None:
         return _bad(
             N_("It is damaged, and nothing is written to it since %(time)s: %(fault)s"),
-            N_("Keep it, and put the newest snapshot or backup in its place: section 4 of docs/restore-runbook.md."),
+            N_("Run: flask recover"),
             time=found.noted_at or "—",
             fault=found.faults[0] if found.faults else "—",
         )

@@ -7,10 +7,10 @@ from flask import Flask
 from webadmin.cli.assistants import assistants
 from webadmin.cli.backup import backup
 from webadmin.cli.people import setup_code, token, user
-from webadmin.cli.system import database, doctor
+from webadmin.cli.system import database, doctor, recover
 
 
 def register(app: Flask) -> None:
     """Give the application its commands."""
-    for command in (backup, assistants, user, token, setup_code, doctor, database):
+    for command in (backup, assistants, user, token, setup_code, doctor, database, recover):
         app.cli.add_command(command)

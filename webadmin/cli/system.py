@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from webadmin import damage, deployment, diagnostics
-from webadmin.cli.output import Command, Failed, show_json, tell
+from webadmin import damage, deployment, diagnostics, recovery
+from webadmin.accounts import COMMAND_LINE
+from webadmin.cli.output import Command, Failed, show_json, show_table, tell
 from webadmin.db import SchemaState
 from webadmin.diagnostics import Check, CheckState
 from webadmin.upgrade import Opening, begin_empty
@@ -89,3 +91,21 @@ def begin_anew() -> None:
         raise trouble
     begin_empty()
     tell("An empty database was made. Backups in the folder are listed; bring one in with: flask backup restore NAME")
+
+
+@click.command("recover", cls=WithoutDatabase)
+@click.option("--leave", is_flag=True, help="Take nothing from the damaged file; list what differs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def recover(leave: bool, as_json: bool) -> None:
+    """Put a sound copy in the place of a damaged or lost database, with what the damaged file has that is newer."""
+    done = recovery.recover(COMMAND_LINE, take_newer=not leave)
+    if as_json:
+        show_json(asdict(done))
+        return
+    tell(f"Recovered from {done.source}: {done.recovered} assistants ({done.in_copy} in the copy).")
+    tell(f"Read from the damaged file: {done.was_read}; rows that could not be read: {done.unreadable}.")
+    if done.set_aside:
+        tell(f"The damaged file was set aside: {done.set_aside}")
+    if done.differences:
+        rows = [(d.id, d.version_in_copy, d.version_read, "taken" if d.is_taken else "left") for d in done.differences]
+        show_table(("ID", "VERSION IN COPY", "VERSION READ", ""), rows)

@@ -16,7 +16,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import clock, config, damage, diagnostics, http_errors, jobs, runtime, safety, snapshots
+from webadmin import clock, config, damage, diagnostics, http_errors, jobs, runtime, safety
 from webadmin.damage import DatabaseDamaged
 from webadmin.db import db, translated_errors
 from webadmin.diagnostics import CheckState
@@ -79,7 +79,6 @@ def show() -> ResponseReturnValue:
         free_bytes=facts.free_bytes,
         backup_bytes=facts.backup_bytes,
         task=next(iter(_running()), None),
-        has_snapshots=bool(snapshots.list_snapshots()),
         checks=checks,
         words=_WORDS,
         is_thorough=is_thorough,

@@ -1,0 +1,207 @@
+"""Recovery: a sound copy and what the damaged file still gives; whole or not at all, whenever it is killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+import pytest
+
+from tests.people import close
+from tests.sites import Site
+from tests.test_damage import FIELDS, break_page, fill
+from webadmin import backups, catalogue, damage, recovery, snapshots
+from webadmin.accounts import SYSTEM
+from webadmin.app import create_app
+from webadmin.db import db, transaction
+from webadmin.errors import Conflict
+
+COUNT = 300
+
+
+@pytest.fixture
+def path(folder) -> Path:
+    return folder / "assistants.db"
+
+
+@pytest.fixture
+def broken(app, path, make_config):
+    """A running application whose database is damaged in its revisions; later edits than its copies lie in the file."""
+    fill(app, COUNT)
+    with app.app_context():
+        backups.create(SYSTEM)
+        snapshots.take()
+        with transaction() as session:
+            catalogue.update(session, SYSTEM, "ast_0007", {"title": "Later"}, version=1)
+            catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_later")
+    close(app)
+    break_page(path, "aa_revision")
+    built = create_app(make_config())
+    with built.app_context():
+        assert damage.find(path)
+        yield built
+    close(built)
+
+
+def titles(path: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return dict(connection.execute("SELECT id, title FROM assistants"))
+
+
+def drop_snapshots(folder: Path) -> None:
+    for file in (folder / "snapshots").iterdir():
+        file.unlink()
+
+
+def check_recovered(path: Path) -> None:
+    found = titles(path)
+    assert len(found) == COUNT + 1
+    assert found["ast_0007"] == "Later"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_newest_snapshot_comes_back_with_the_later_edits_of_the_damaged_file(broken, path, folder):
+    damaged = path.read_bytes()
+    done = recovery.recover(SYSTEM)
+    assert done.source.endswith(".db")
+    assert (done.in_copy, done.was_read, done.unreadable, done.recovered) == (COUNT, COUNT + 1, 0, COUNT + 1)
+    told = [(d.id, d.version_in_copy, d.version_read, d.is_taken) for d in done.differences]
+    assert sorted(told) == [("ast_0007", 1, 2, True), ("ast_later", None, 1, True)]
+    check_recovered(path)
+    assert (folder / done.set_aside / "assistants.db").read_bytes() == damaged
+    assert damage.find(path) is None
+
+
+def test_running_program_goes_on_with_the_recovered_file(broken, path, make_config):
+    assert catalogue.find_record(db.session(), "ast_0001")
+    db.session.remove()
+    recovery.recover(SYSTEM)
+    with transaction() as session:
+        catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_after")
+    close(broken)
+    assert "ast_after" in titles(path)
+    close(create_app(make_config()))
+    assert damage.find(path) is None
+
+
+def test_without_a_snapshot_the_newest_verified_backup_is_the_base(broken, path, folder):
+    drop_snapshots(folder)
+    assert recovery.recover(SYSTEM).source.endswith(".json")
+    check_recovered(path)
+
+
+def test_altered_copies_are_never_used(broken, path, folder):
+    for file in [*(folder / "snapshots").glob("*.db"), *(folder / "backups").glob("*.json")]:
+        file.write_bytes(file.read_bytes().replace(b"Be one", b"Be two").replace(b"One", b"Two"))
+    before = path.read_bytes()
+    with pytest.raises(recovery.NothingToRecoverFrom):
+        recovery.recover(SYSTEM)
+    assert path.read_bytes() == before
+    assert damage.find(path)
+    assert not list(folder.glob("damaged-*"))
+
+
+def test_what_differs_can_be_left(broken, path):
+    done = recovery.recover(SYSTEM, take_newer=False)
+    assert {d.is_taken for d in done.differences} == {False}
+    assert len(titles(path)) == COUNT
+
+
+def test_rows_that_cannot_be_read_come_from_the_copy(broken, path):
+    close(broken)
+    with closing(sqlite3.connect(path)) as connection:
+        leaves = connection.execute("SELECT pageno FROM dbstat WHERE name='assistants' AND pagetype='leaf'").fetchall()
+    content = bytearray(path.read_bytes())
+    for (number,) in leaves[3:6]:
+        content[(number - 1) * 4096 : number * 4096] = b"\x55" * 4096
+    path.write_bytes(content)
+    done = recovery.recover(SYSTEM)
+    assert 0 < done.was_read < COUNT + 1
+    assert done.unreadable > 0
+    assert len(titles(path)) >= COUNT
+
+
+def test_lost_database_comes_back_from_its_copy(broken, path):
+    close(broken)
+    for part in path.parent.glob("assistants.db*"):
+        part.unlink()
+    assert recovery.recover(SYSTEM).was_read == 0
+    assert len(titles(path)) == COUNT
+
+
+def test_sound_database_is_left_alone(app, path):
+    with app.app_context(), pytest.raises(Conflict, match="not damaged"):
+        recovery.recover(SYSTEM)
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_kill_leaves_the_damaged_file_with_its_note_or_the_recovered_one(broken, path, folder, step):
+    close(broken)
+    leave_in_the_log(path)
+    child = os.fork()
+    if child == 0:
+        kill_at(step)
+        recovery.recover(SYSTEM)
+        os._exit(0)
+    killed = os.waitpid(child, 0)[1] != 0
+    assert killed or step > 8
+    if damage.find(path) is not None:
+        assert path.exists()
+        with suppress(Conflict):
+            recovery.recover(SYSTEM)
+    check_recovered(path)
+    assert titles(path)["ast_0003"] == "In the log alone"
+    assert len(list(folder.glob("damaged-*/assistants.db"))) == 1
+    assert not (folder / ".recovery").exists() or killed
+
+
+def leave_in_the_log(path: Path) -> None:
+    """A change that another process wrote before it died: it is in the `-wal`, and nowhere else."""
+    child = os.fork()
+    if child == 0:
+        connection = sqlite3.connect(path, isolation_level=None)
+        connection.execute("UPDATE assistants SET title='In the log alone', version=5 WHERE id='ast_0003'")
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert path.with_name("assistants.db-wal").stat().st_size
+
+
+def kill_at(step: int) -> None:
+    """End this process without a word before the step-th change of a name, from the setting aside on."""
+    left = [step]
+
+    def before(function):
+        def run(*arguments, **options):
+            left[0] -= 1
+            if not left[0]:
+                os._exit(9)
+            return function(*arguments, **options)
+
+        return run
+
+    real = recovery._swap
+
+    def swap(*arguments):
+        os.link, Path.unlink, Path.replace = before(os.link), before(Path.unlink), before(Path.replace)
+        Path.mkdir, recovery._sync = before(Path.mkdir), before(recovery._sync)
+        return real(*arguments)
+
+    recovery._swap = swap
+
+
+def test_command_reports_numbers_and_differences(tmp_path):
+    site = Site(tmp_path)
+    site.flask("db", "upgrade")
+    site.flask("backup", "create")
+    assert "not damaged" in site.flask("recover", ok=False).stderr
+    damage.note(site.data / "assistants.db", ["by hand"])
+    (site.data / "assistants.db").write_bytes(b"no database" * 1000)
+    said = json.loads(site.flask("recover", "--json").stdout)
+    assert (said["recovered"], said["unreadable"]) == (0, 0)
+    assert (site.data / said["set_aside"] / "assistants.db").read_bytes() == b"no database" * 1000
+    site.flask("doctor", ok=False)
+    site.close()
