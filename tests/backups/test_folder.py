@@ -112,6 +112,17 @@ def test_second_user_of_the_folder_is_told_who_does_what(backups: Path) -> None:
     assert folder_of.holder(backups) is None
 
 
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize("note", ["", "{", '{"who": "ada"}'])
+def test_second_user_is_refused_in_plain_words_while_the_first_has_not_said_who_it_is(backups: Path, note: str) -> None:
+    with folder_of.hold(backups, who="ada", what="import"):
+        (backups / folder_of.LOCK).write_text(note, encoding="utf-8")
+        with pytest.raises(Busy) as caught, folder_of.hold(backups, who="ed", what="backup"):
+            pass
+        assert str(caught.value) == "Something else is at work on the backups just now."
+        assert caught.value.hint is not None
+
+
 def test_lock_of_a_killed_process_is_free(backups: Path) -> None:
     script = (
         "import os, sys; from pathlib import Path; from webadmin.backups import folder\n"

@@ -43,6 +43,10 @@ class Holder:
     since: str
 
 
+# Its note is not written yet, or is gone already.
+UNKNOWN = Holder("", "", "")
+
+
 class Busy(Unavailable):
     """Another backup, restore or pruning is at work on the folder."""
 
@@ -50,9 +54,13 @@ class Busy(Unavailable):
 
     def __init__(self, holder: Holder) -> None:
         self.holder = holder
+        hint = N_("Try again when it is done.")
+        if holder == UNKNOWN:
+            super().__init__(N_("Something else is at work on the backups just now."), hint=hint)
+            return
         super().__init__(
             N_("Something else is running: %(what)s, started by %(who)s at %(since)s."),
-            hint=N_("Try again when it is done."),
+            hint=hint,
             what=Message(holder.what),
             who=Message(holder.who) if holder.who in BUILT_IN_NAMES else holder.who,
             since=_local_text(holder.since),
@@ -158,7 +166,7 @@ def _read_holder(folder: Path) -> Holder:
         told = json.loads((folder / LOCK).read_text(encoding="utf-8"))
         return Holder(str(told["who"]), str(told["what"]), str(told["since"]))
     except (OSError, ValueError, KeyError, TypeError):
-        return Holder("?", "?", "?")
+        return UNKNOWN
 
 
 @contextmanager
