@@ -14,11 +14,15 @@ def encode_id(assistant_id: str) -> str:
     """The last part of an address for any id: itself where that is safe, else `~` + base64url of its UTF-8 bytes."""
     if _PLAIN.fullmatch(assistant_id) and assistant_id not in _RESERVED:
         return assistant_id
-    return "~" + base64.urlsafe_b64encode(assistant_id.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+    return _tilde_form(assistant_id)
 
 
 def decode_id(part: str) -> str:
-    """The id that a decoded address part names. A part that is no valid `~` form is taken as the id itself."""
+    """The id that a decoded address part names. A part that is no valid `~` form is taken as the id itself.
+
+    The `~` form of an id that needs none is taken too. So an id that looks like the form of another (`~YWJj`, which is
+    `abc`) has its own form alone (`~fllXSmo`), the one that `encode_id` gives.
+    """
     if not part.startswith("~"):
         return part
     try:
@@ -26,4 +30,9 @@ def decode_id(part: str) -> str:
         decoded = raw.decode()
     except (binascii.Error, ValueError):
         return part
-    return decoded if encode_id(decoded) == part else part
+    # Base64 that says the same in another way (spare bits, padding) is no form.
+    return decoded if _tilde_form(decoded) == part else part
+
+
+def _tilde_form(assistant_id: str) -> str:
+    return "~" + base64.urlsafe_b64encode(assistant_id.encode("utf-8", "surrogatepass")).decode().rstrip("=")

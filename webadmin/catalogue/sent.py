@@ -132,6 +132,9 @@ def read_sent(text: bytes) -> Sent:
             if reason is not None:
                 faults[key] = (*reason, {})
             fields[name] = getattr(scratch, name) if _is_typed(name, value) else value
+        if fields.get("category") == []:
+            # The two are one (contract 4), and what holds nothing is not given back.
+            fields["category"] = None
         if faults:
             _refuse([_named(strict.shown(key), template, **params) for key, (template, params) in faults.items()])
         extra = {key: None if value is None else raws[key] for key, value in values.items() if key not in _FIELDS}
