@@ -209,6 +209,13 @@ class TestUpdate:
         assert data(answer)["version"] == 1
         assert '"n":1.50' in answer.text
 
+    def test_an_empty_category_is_none(self, client):
+        made = create(client, category=[])
+        assert "category" not in made
+        filled = data(put(client, made, category=["k"]))
+        assert filled["category"] == ["k"]
+        assert "category" not in data(put(client, filled, category=[]))
+
     def test_true_is_not_one(self, client):
         record = data(put(client, create(client, category=[1], mine=1), category=[True]))
         answer = put(client, record, mine=True)
@@ -347,6 +354,21 @@ class TestConditions:
             assert again.headers["Cache-Control"] == first.headers["Cache-Control"] == "no-store"
             data(put(client, data(client.get(address(record["id"]))), title=path))
             assert client.get(path, headers={"If-None-Match": tag}).status_code == 200
+
+    def test_each_write_gives_the_tag_that_the_next_one_names(self, client):
+        answer = client.post(LIST, json=NEW | {"id": "a/b"})
+        path = answer.headers["Location"]
+        for method, rest, body in (
+            ("PUT", "", {"version": 1, "title": "Two"}),
+            ("PUT", "", {"version": 2, "title": "Two"}),
+            ("PATCH", "/status", {"version": 2, "status": "pending"}),
+        ):
+            assert answer.headers["ETag"] == client.get(path).headers["ETag"]
+            assert answer.headers["Content-Location"] == path
+            match = {"If-Match": answer.headers["ETag"]}
+            answer = client.request(method, path + rest, json=body, headers=match)
+            assert answer.status_code == 200, answer.text
+        assert client.delete(path, headers={"If-Match": answer.headers["ETag"]}).status_code == 200
 
     def test_a_write_that_names_another_state_is_refused(self, client):
         record = create(client)

@@ -221,6 +221,7 @@ class TestRefusedOptions:
             FORM,
             {"Content-Type": "text/plain"},
             {"Content-Type": "application/xml"},
+            {"Content-Type": "application/json; charset=latin-1"},
             JSON | {"Content-Encoding": "br"},
             JSON | {"Content-Encoding": "deflate"},
         ],

@@ -127,7 +127,21 @@ class TestAnswerLater:
     def test_wait_that_is_no_number_is_ignored(self, client, prefer):
         end_of(client, job_of(client.post(CREATE, headers={"Prefer": prefer}), 202))
 
-    @pytest.mark.parametrize("prefer", ["wait=0", "return=minimal", "", "respond-asynchronously"])
+    @pytest.mark.parametrize("prefer", ["respond-async=", 'respond-async="" , respond-async=false'])
+    def test_an_empty_value_is_no_value(self, client, prefer):
+        end_of(client, job_of(client.post(CREATE, headers={"Prefer": prefer}), 202))
+
+    @pytest.mark.parametrize(
+        "prefer",
+        [
+            "wait=0",
+            "return=minimal",
+            "",
+            "respond-asynchronously",
+            "respond-async=false",
+            "respond-async=1, respond-async",
+        ],
+    )
     def test_other_preferences_wait_for_the_result(self, client, prefer):
         assert client.post(CREATE, headers={"Prefer": prefer}).status_code == 201
 
@@ -218,7 +232,10 @@ class TestKilled:
             wait_for(lambda: look(client, job)["done"])
             site.servers[0].kill()
         with site.client(site.serve(), token) as again:
-            assert (look(again, job)["state"], count(again)) == ("stopped", 2)
+            seen = look(again, job)
+            assert (seen["state"], count(again)) == ("stopped", 2)
+            assert seen["error"]["code"] == "SERVICE_UNAVAILABLE"
+            assert "nothing was changed" in seen["error"]["message"]
             assert again.post(CREATE).status_code == 201
 
     def test_import_that_was_written_is_done(self, client, site, token):

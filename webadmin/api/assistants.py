@@ -98,7 +98,7 @@ def create_assistant() -> Response:
     with catalogue.json_names(), transaction() as session:
         record = catalogue.create(session, current_actor(), fields, assistant_id=wanted)
     response = _answer(record, 201)
-    response.headers["Location"] = url_for("api.show_assistant", id=record.id)
+    response.headers["Location"] = response.headers["Content-Location"]
     return response
 
 
@@ -166,7 +166,12 @@ def _read(body: bytes) -> Response:
 
 
 def _answer(record: Record, status: int = 200) -> Response:
-    return Response(_body(record), status, mimetype="application/json")
+    """What a write made of a record, as reading it would give it: so the next write can name its entity tag."""
+    response = Response(_body(record), status, mimetype="application/json")
+    conditional.tag(response)
+    # Whose tag it is: the answer is the record, also where another address was called (RFC 9110, 8.7).
+    response.headers["Content-Location"] = url_for("api.show_assistant", id=record.id)
+    return response
 
 
 def _body(record: Record) -> bytes:

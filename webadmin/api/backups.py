@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request, send_file
 
 from webadmin import backups, config, jobs, operations, safety
 from webadmin.api import answers
-from webadmin.api.bodies import UnsupportedType, a_text, read_object
+from webadmin.api.bodies import UnsupportedType, a_text, is_utf8, read_object
 from webadmin.api.jobs import answer
 from webadmin.api.parameters import BOOLEAN, Unusable, read_options, read_query
 from webadmin.backups import Mode
@@ -131,11 +131,14 @@ def _refuse_when_busy() -> None:
 
 def _check_type() -> None:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    is_file = request.mimetype in _DOCUMENTS and encoding in _ENCODINGS
+    is_file = request.mimetype in _DOCUMENTS and is_utf8() and encoding in _ENCODINGS
     is_form = request.mimetype == MULTIPART and encoding in ("", "identity")
     if not is_file and not is_form:
         raise UnsupportedType(
-            N_("Send multipart/form-data with the field “file”, or the document as application/json, gzip or not.")
+            N_(
+                "Send multipart/form-data with the field “file”, or the document as application/json in UTF-8, gzip or "
+                "not."
+            )
         )
 
 

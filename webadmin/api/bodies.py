@@ -41,6 +41,11 @@ class TooLarge(DomainError):
         super().__init__(N_("The body is larger than the limit of %(limit)d bytes."), limit=limit)
 
 
+def is_utf8() -> bool:
+    """Whether the body is said to be UTF-8, or nothing is said of its characters."""
+    return request.mimetype_params.get("charset", "utf-8").lower() in _CHARSETS
+
+
 def receive(*, may_be_empty: bool = False) -> bytes:
     """The text of the JSON body, unpacked and without a byte order mark.
 
@@ -56,9 +61,8 @@ def receive(*, may_be_empty: bool = False) -> bytes:
     if not sent and may_be_empty:
         return b""
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    charset = request.mimetype_params.get("charset", "utf-8").lower()
     is_known = encoding in _GZIP or encoding in ("", "identity")
-    if request.mimetype != "application/json" or charset not in _CHARSETS or not is_known:
+    if request.mimetype != "application/json" or not is_utf8() or not is_known:
         raise UnsupportedType(N_("Send a JSON object as application/json in UTF-8, gzip or not."))
     text = _unpacked(sent, limit) if encoding in _GZIP else sent
     if not text.strip():

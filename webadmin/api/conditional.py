@@ -34,6 +34,11 @@ def answer(body: bytes) -> Response:
     return response
 
 
+def tag(response: Response) -> None:
+    """Give an answer the entity tag of its body."""
+    response.set_etag(_tag(response.get_data()))
+
+
 def check_match(current: Callable[[], bytes]) -> None:
     """Compare `If-Match`, where it was sent, with the body that reading would give now.
 

@@ -61,7 +61,8 @@ def answer(job: Job, status: int = 200) -> Response:
 
 def as_json(job: Job) -> dict[str, Any]:
     """A task as the API shows it."""
-    failure = job.failure
+    has_failed = job.state in (State.FAILED, State.STOPPED)
+    failure = _failure(job) if has_failed else None
     return {
         "id": job.id,
         "kind": job.kind,
@@ -95,7 +96,8 @@ def _patience() -> float | None:
     for each in parse_list_header(request.headers.get("Prefer", "")):
         name, _, value = each.partition(";")[0].partition("=")
         found.setdefault(name.strip().lower(), value.strip().strip('"'))
-    if "respond-async" not in found:
+    # It has no value; one that is empty counts as none.
+    if found.get("respond-async") != "":
         return None
     wait = found.get("wait", "")
     is_number = wait.isascii() and wait.isdecimal() and len(wait) <= _MOST_DIGITS

@@ -11,6 +11,7 @@ from webadmin.errors import N_
 
 TAG = "Assistants"
 _CHANGES = ("400", "401", "403", "404", "409", "412", "413", "415", "429", "500", "503")
+_WRITTEN = ("ETag", "Content-Location")
 _NOT_CHANGED = {"304": {"$ref": "#/components/responses/304"}}
 
 
@@ -103,7 +104,7 @@ def _create() -> dict[str, Any]:
                 N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(draft=("A new draft", shown.DRAFT)),
-                headers=("Location",),
+                headers=("Location", *_WRITTEN),
                 links=_links(),
             )
         },
@@ -151,6 +152,7 @@ def _update() -> dict[str, Any]:
                 N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(changed=("After the change", shown.CHANGED)),
+                headers=_WRITTEN,
             )
         },
         errors=_CHANGES,
@@ -189,6 +191,7 @@ def _set_status() -> dict[str, Any]:
                 N_("The record as it is stored."),
                 schema("Assistant"),
                 examples(submitted=("Submitted for review", shown.SUBMITTED)),
+                headers=_WRITTEN,
             )
         },
         errors=_CHANGES,

@@ -112,7 +112,7 @@ def _import() -> dict[str, Any]:
             "200": answer(
                 N_("What it did."), schema("ImportReport"), examples(merged=("Three records of 780", shown.IMPORTED))
             ),
-            "202": _accepted(),
+            "202": _accepted(shown.JOB),
         },
         errors=("400", "401", "403", "409", "413", "415", "429", "500", "503"),
         parameters=[
@@ -140,11 +140,11 @@ def _import() -> dict[str, Any]:
     )
 
 
-def _accepted() -> dict[str, Any]:
+def _accepted(job: dict[str, Any]) -> dict[str, Any]:
     return answer(
         N_("With `Prefer: respond-async`: the task goes on. Ask at `Location` how it is."),
         schema("Job"),
-        examples(running=("Under way", shown.JOB)),
+        examples(running=("Under way", job)),
         headers=("Location", "Preference-Applied"),
         links={"follow": {"operationId": "getJob", "parameters": {"id": "$response.body#/data/id"}}},
     )
@@ -179,7 +179,7 @@ def _create() -> dict[str, Any]:
                 schema("Backup"),
                 examples(made=("Made and verified", shown.BACKUP)),
             ),
-            "202": _accepted(),
+            "202": _accepted(shown.JOB_BACKUP),
         },
         errors=("400", "401", "403", "409", "413", "415", "429", "500", "503"),
         parameters=[parameter("Prefer")],

@@ -24,12 +24,14 @@ Every answer but the export is an envelope: `{"success": true, "data": …}`, or
 `{"success": false, "error": {"code", "message", "details"?, "traceId"}}`.
 
 `HEAD` answers wherever `GET` does, `OPTIONS` with the methods in `Allow`; another method is 405. An unknown
-parameter, or one that is sent twice, is 400 `INVALID_PARAMETER`.
+parameter, or one that is sent twice, is 400 `INVALID_PARAMETER`; `GET /api/health` alone takes no notice of any.
+
+What writes a record answers with it and its ETag, which the next `If-Match` can name.
 
 A JSON body may be packed (`Content-Encoding: gzip`). It is UTF-8, has at most 16 MiB, and no key twice.
 
 In addresses, any id outside `[A-Za-z0-9_-]+`, and the words `new` and `backup`, is written as `~` and the base64url of
-its UTF-8 bytes.
+its UTF-8 bytes, without `=`. The `~` form of any other id is taken too.
 """
 
 
@@ -166,6 +168,7 @@ def _headers() -> dict[str, Any]:
         "Retry-After": text("Seconds to wait.", "42"),
         "ETag": text("The strong validator of this representation.", '"3f2a91"'),
         "Location": text("The address of what was made.", "/api/assistants/V1StGXR8_Z5jdHi6B-myT"),
+        "Content-Location": text("The address of the record that the answer is.", "/api/assistants/ast_1705314600"),
         "Allow": text("The methods that the address takes.", "GET, HEAD, OPTIONS", is_required=True),
         "WWW-Authenticate": text("How to sign in.", "Bearer"),
         "Cache-Control": text("`no-store`; a minute for anonymous readers.", "no-store"),

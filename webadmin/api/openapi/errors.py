@@ -37,7 +37,10 @@ CODES: dict[str, tuple[int, str, str, Any]] = {
     ),
     "METHOD_NOT_ALLOWED": (
         405,
-        N_("The address does not take this method; the header `Allow` names those that it takes."),
+        N_(
+            "The address does not take this method; the header `Allow` names those that it takes. A method that HTTP "
+            "does not know is 501."
+        ),
         "This address does not take that method.",
         None,
     ),
@@ -61,7 +64,10 @@ CODES: dict[str, tuple[int, str, str, Any]] = {
     ),
     "PAYLOAD_TOO_LARGE": (
         413,
-        N_("The body, or what it unpacks to, is larger than is taken."),
+        N_(
+            "The body, or what it unpacks to, is larger than is taken. With headers that are too large the status is "
+            "431."
+        ),
         "The file is 629.1 MB; the limit is 536.9 MB.",
         None,
     ),

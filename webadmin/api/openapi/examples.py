@@ -140,6 +140,15 @@ JOB: dict[str, Any] = {
     "result": None,
     "error": None,
 }
+JOB_BACKUP: dict[str, Any] = JOB | {
+    "id": "0d2b64e18af9",
+    "kind": "backup",
+    "title": "Manual backup",
+    "phase": "writing",
+    "done": 500,
+    "total": 784,
+    "updatedAt": "2026-11-23T09:15:00.200Z",
+}
 JOB_DONE: dict[str, Any] = JOB | {
     "state": "done",
     "done": 11244,

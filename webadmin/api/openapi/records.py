@@ -92,7 +92,7 @@ def _assistant() -> dict[str, Any]:
 
 def _later_given() -> dict[str, Any]:
     return {
-        "category": {"type": "array", "description": N_("There only if it holds something.")},
+        "category": {"type": "array", "description": N_("There only if it is set; an empty list is as good as none.")},
         "usageCount": {"type": "integer", "description": N_("There only if it is set.")},
         "rating": {"type": "number", "description": N_("There only if it is set.")},
     }

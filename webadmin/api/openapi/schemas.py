@@ -114,7 +114,7 @@ def _import_report() -> dict[str, Any]:
         "updated": N_("Records that differed."),
         "unchanged": N_("Records that were equal."),
         "deleted": N_("Records that went to the trash; only `mode=replace`."),
-        "skipped": N_("Records that were there already (`mode=skip`) or cannot be read (`onError=skip`)."),
+        "skipped": N_("Records that were there already; only `mode=skip`. Those that cannot be read are in `errors`."),
     }
     found = {"type": "array", "maxItems": 1000, "items": schema("Problem")}
     return {
@@ -211,7 +211,7 @@ def _job() -> dict[str, Any]:
                 )
             },
             "error": {
-                "description": N_("Why it failed; else null."),
+                "description": N_("Why it failed or was stopped; else null."),
                 "type": ["object", "null"],
                 "required": ["code", "message"],
                 "properties": {"code": {"enum": [*CODES]}, "message": {"type": "string"}, "details": True},
