@@ -19,6 +19,8 @@ from webadmin.errors import N_
 
 MAX_DEPTH = 100
 MAX_VALUES = 100_000
+# A record that was stored in parts (tags, category and kept keys, each within the bound) is read again as one.
+MAX_OWN_VALUES = 4 * MAX_VALUES
 MAX_DIGITS = 1000
 
 _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])|(,)', re.DOTALL)
@@ -72,8 +74,8 @@ def to_instant(text: str | None) -> datetime | None:
         return None
 
 
-def load(raw: bytes | str, *, number: Callable[[str], Any] = float) -> Any:
-    """Decode one JSON value; `number` makes the value of every number that is not a whole one.
+def load(raw: bytes | str, *, number: Callable[[str], Any] = float, most: int = MAX_VALUES) -> Any:
+    """Decode one JSON value of at most `most` parts; `number` makes the value of every number that is not a whole one.
 
     Raises NotReadable.
     """
@@ -90,7 +92,7 @@ def load(raw: bytes | str, *, number: Callable[[str], Any] = float) -> Any:
         return whole(digits) if len(digits) > MAX_DIGITS else number(digits)
 
     text = _decoded(raw) if isinstance(raw, bytes) else raw
-    check_size(text)
+    check_size(text, most=most)
     try:
         return json.loads(
             text, object_pairs_hook=_pairs, parse_int=whole, parse_float=fraction, parse_constant=constant
@@ -106,9 +108,9 @@ def _decoded(raw: bytes) -> str:
         raise NotReadable(N_("The text is not valid UTF-8, at byte %(position)d."), position=error.start + 1) from None
 
 
-def check_size(text: str) -> None:
+def check_size(text: str, *, most: int = MAX_VALUES) -> None:
     """Raise NotReadable for JSON that would take the decoder too deep, or fill memory with millions of tiny values."""
-    if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= MAX_VALUES:
+    if text.count("[") + text.count("{") <= MAX_DEPTH and text.count(",") <= most:
         return
     depth = values = 0
     for token in _STRUCTURE.finditer(text.encode("utf-8", "surrogatepass")):
@@ -116,8 +118,8 @@ def check_size(text: str) -> None:
         values += bool(token[1] or token[3])
         if depth > MAX_DEPTH:
             raise NotReadable(N_("The values are nested more than %(limit)d levels deep."), limit=MAX_DEPTH)
-        if values > MAX_VALUES:
-            raise NotReadable(N_("There are more than %(limit)d values in it."), limit=MAX_VALUES)
+        if values > most:
+            raise NotReadable(N_("There are more than %(limit)d values in it."), limit=most)
 
 
 def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -136,13 +138,13 @@ def shown(text: str) -> str:
     return text[:60].encode("utf-8", "replace").decode()
 
 
-def read_object(span: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
+def read_object(span: bytes, *, most: int = MAX_VALUES) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Decode one JSON object: its values, and the raw JSON text of each without needless white space.
 
     Values may still hold what `unusable` finds. Raises NotReadable.
     """
     text = _decoded(span)
-    values = load(text)
+    values = load(text, most=most)
     if not isinstance(values, dict):
         raise NotReadable(N_("A record must be an object with keys, not a list, text or number."))
     if _SUSPECT.search(text) and any(_bad_text(key) for key in values):

@@ -125,8 +125,8 @@ class _Side:
     left_out: int
 
     def records(self) -> Iterator[Record]:
-        """The records that have an id, in the order of ids; the others are nobody's."""
-        return (record for record in catalogue.iter_records(self.connection) if record.id is not None)
+        """The records that an id leads to, in the order of ids; the others are nobody's."""
+        return catalogue.iter_by_id(self.connection)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 from webadmin import strict
 from webadmin.backups.format import CHUNK, END_OF_RECORDS, FORMAT, Seal, check_seal
-from webadmin.backups.scanner import MAX_VALUE, BadStructure, Scanner
+from webadmin.backups.scanner import MAX_OWN_VALUE, BadStructure, Scanner
 from webadmin.errors import N_, Invalid, Message, Problem
 from webadmin.strict import is_date
 
@@ -287,7 +287,7 @@ def _lines(file: BinaryIO, document: Document) -> Iterator[bytes]:
     file.seek(document.records_at)
     offset = document.records_at + len(file.readline())
     for index in range(document.count):
-        line = file.readline(MAX_VALUE)
+        line = file.readline(MAX_OWN_VALUE)
         end = -1 if index == document.count - 1 else -2
         if not (line.startswith(b"{") and line.endswith(b"}\n" if end == -1 else b"},\n")):
             error = BadStructure(offset, N_("Line %(line)d (byte %(byte)d) is not one record."))

@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+import msgspec
 from sqlalchemy import Connection, column, select, table
 
 from webadmin import catalogue, db
@@ -142,14 +143,20 @@ class Staged:
     warning_count: int = 0
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    # Records without id, which only our own files can hold: they cannot be restored, but must not stop a backup.
-    nameless: list[bytes] = field(default_factory=list)
     unknown_keys: Counter[str] = field(default_factory=Counter)
 
     @property
     def is_altered(self) -> bool:
         """Whether the file was changed after it was made."""
         return self.document.integrity is Integrity.WRONG
+
+
+# Records without an id, and second ones of an id that another program stored in another form, which only our own files
+# can hold: no restore brings them back, but they must not stop a backup. And the ids of records that cannot be read.
+_BESIDE = (
+    "CREATE TABLE aside (position INTEGER PRIMARY KEY, line BLOB NOT NULL)",
+    "CREATE TABLE refused (id TEXT PRIMARY KEY) WITHOUT ROWID",
+)
 
 
 @contextmanager
@@ -165,6 +172,8 @@ def scratch_catalogue(path: Path) -> Iterator[Connection]:
                 raw.execute("PRAGMA synchronous=OFF")
             with connection.begin():
                 catalogue.create_tables(connection)
+                for statement in _BESIDE:
+                    connection.exec_driver_sql(statement)
                 yield connection
     except BaseException:
         remove_scratch(path)
@@ -190,6 +199,26 @@ def open_scratch(path: Path) -> Iterator[Connection]:
         engine.dispose()
 
 
+def rebuilt_lines(connection: Connection) -> Iterator[bytes]:
+    """The canonical lines of everything that a scratch catalogue holds, in the order of the file."""
+    asides = iter(connection.exec_driver_sql("SELECT position, line FROM aside ORDER BY position"))
+    aside, position = next(asides, None), 0
+    for record in catalogue.iter_records(connection, order="rowid"):
+        while aside is not None and aside[0] == position:
+            yield aside[1]
+            aside, position = next(asides, None), position + 1
+        yield catalogue.encode(record)
+        position += 1
+    while aside is not None:
+        yield aside[1]
+        aside = next(asides, None)
+
+
+def is_refused(connection: Connection, id: str) -> bool:
+    """Whether the file of this scratch catalogue has a record of this id that cannot be read."""
+    return connection.exec_driver_sql("SELECT 1 FROM refused WHERE id=?", (id,)).first() is not None
+
+
 def stage(
     file: BinaryIO,
     scratch: Path,
@@ -211,7 +240,7 @@ def stage(
     found.assumed_at = None if found.document.timestamp else created_at
     lines = hashlib.sha256()
     with scratch_catalogue(scratch) as connection:
-        decoded = _decoded(file, found, lines, author, found.document.timestamp or created_at, limits)
+        decoded = _decoded(file, connection, found, lines, author, found.document.timestamp or created_at, limits)
         seen = 0
         while batch := list(islice(decoded, _BATCH)):
             _insert(connection, batch, found)
@@ -224,6 +253,7 @@ def stage(
 
 def _decoded(
     file: BinaryIO,
+    connection: Connection,
     found: Staged,
     lines: hashlib._Hash,
     author: str,
@@ -238,18 +268,31 @@ def _decoded(
             )
         except Invalid as error:
             _tell(found, error.problems)
+            _refuse(connection, span)
             continue
         if warnings:
             found.warning_count += len(warnings)
             found.warnings += warnings[: _TOLD - len(found.warnings)]
-        line = catalogue.encode(record)
-        lines.update(line + b"\n")
+        lines.update(catalogue.encode(record) + b"\n")
         if record.extra and len(found.unknown_keys) < _TOLD:
             found.unknown_keys.update(record.extra.keys())
-        if record.id is None:
-            found.nameless.append(line)
-        else:
-            yield index, record
+        yield index, record
+
+
+class _Identified(msgspec.Struct):
+    id: str
+
+
+_identified = msgspec.json.Decoder(_Identified)
+
+
+def _refuse(connection: Connection, span: bytes) -> None:
+    """Remember the id of a record that cannot be read, if that at least can be."""
+    try:
+        id = _identified.decode(span).id
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return
+    connection.exec_driver_sql("INSERT OR IGNORE INTO refused VALUES (?)", (id,))
 
 
 def _tell(found: Staged, problems: list[Problem]) -> None:
@@ -264,17 +307,33 @@ def _tell(found: Staged, problems: list[Problem]) -> None:
 
 
 def _insert(connection: Connection, batch: list[tuple[int, Record]], found: Staged) -> None:
-    """Stage the first record of each id; a second one is a problem."""
+    """Stage the first record of each id; a second one is a problem, or set aside if the file is of our making."""
     assistants = table("assistants", column("id"))
     ids = [record.id for _, record in batch]
     seen = set(connection.execute(select(assistants.c.id).where(assistants.c.id.in_(ids))).scalars())
     fresh = []
     for index, record in batch:
+        if record.id is None:
+            _set_aside(connection, index, record)
+            continue
         if record.id in seen:
-            said = Message(N_("This id stands in the file twice."))
-            _tell(found, [Problem(said, field="id", index=index, id=record.id)])
+            _note_second(connection, found, index, record)
             continue
         seen.add(record.id)
         fresh.append(record)
     if fresh:
         found.good_count += catalogue.insert_records(connection, fresh)
+
+
+def _note_second(connection: Connection, found: Staged, index: int, record: Record) -> None:
+    said = Problem(Message(N_("This id stands in the file twice.")), field="id", index=index, id=record.id)
+    if found.document.integrity is not Integrity.RIGHT:
+        _tell(found, [said])
+        return
+    found.warning_count += 1
+    found.warnings += [said][: _TOLD - len(found.warnings)]
+    _set_aside(connection, index, record)
+
+
+def _set_aside(connection: Connection, index: int, record: Record) -> None:
+    connection.exec_driver_sql("INSERT INTO aside VALUES (?, ?)", (index, catalogue.encode(record)))

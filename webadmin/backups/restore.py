@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from webadmin import catalogue, clock, db
 from webadmin.accounts import Actor
 from webadmin.backups.models import RestoreRun
-from webadmin.backups.reader import Progress, Silent, Staged, open_scratch
+from webadmin.backups.reader import Progress, Silent, Staged, is_refused, open_scratch
 from webadmin.catalogue import Change, Record
 from webadmin.errors import N_, Conflict
 
@@ -148,7 +148,8 @@ class Plan:
         counts = replace(self.counts)
         kept = kept or Counts()
         if mode is Mode.SKIP:
-            counts.skipped, counts.updated, counts.unchanged = counts.updated + counts.unchanged, 0, 0
+            counts.skipped += counts.updated + counts.unchanged
+            counts.updated = counts.unchanged = 0
         elif mode is Mode.REPLACE:
             counts.deleted, counts.only_here = counts.only_here - kept.deleted, kept.deleted
         if mode is not Mode.SKIP:
@@ -271,14 +272,25 @@ def _run(
 def _pairs(
     mine: Connection, theirs: Connection, mode: Mode, assumed_at: str | None, decisions: Decisions | None
 ) -> Iterator[_Pair]:
-    """Walk both catalogues side by side in the order of ids; rows without an id are nobody's."""
-    for left, right in _joined(catalogue.iter_records(mine), catalogue.iter_records(theirs)):
+    """Walk both catalogues side by side in the order of ids; rows that no id leads to are nobody's."""
+    odd = catalogue.odd_ids(mine)
+    for left, right in _joined(catalogue.iter_by_id(mine), catalogue.iter_by_id(theirs)):
         if decisions and not decisions.covers(_id(left, right)):
             continue
-        pair = _decided(left, _dated(right, left, assumed_at), mode)
+        if _is_left_alone(left, right, theirs, odd):
+            pair = _Pair(Action.SKIP, left, right)
+        else:
+            pair = _decided(left, _dated(right, left, assumed_at), mode)
         if decisions and pair.action in _KEPT and decisions.keeps(_id(left, right), mode):
             pair = _Pair(_KEPT[pair.action], pair.mine, pair.theirs)
         yield pair
+
+
+def _is_left_alone(mine: Record | None, theirs: Record | None, scratch: Connection, odd: frozenset[str]) -> bool:
+    """Whether one side holds the id in a form that cannot be used: a bad entry of the file, or an odd row here."""
+    if mine is None:
+        return theirs is not None and theirs.id in odd
+    return theirs is None and is_refused(scratch, str(mine.id))
 
 
 def _dated(theirs: Record | None, mine: Record | None, assumed_at: str | None) -> Record | None:
@@ -302,21 +314,17 @@ def _id(mine: Record | None, theirs: Record | None) -> str:
 
 
 def _joined(mine: Iterator[Record], theirs: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
-    left, right = _next(mine), _next(theirs)
+    left, right = next(mine, None), next(theirs, None)
     while left is not None or right is not None:
         if right is None or (left is not None and _key(left) < _key(right)):
             yield left, None
-            left = _next(mine)
+            left = next(mine, None)
         elif left is None or _key(right) < _key(left):
             yield None, right
-            right = _next(theirs)
+            right = next(theirs, None)
         else:
             yield left, right
-            left, right = _next(mine), _next(theirs)
-
-
-def _next(records: Iterator[Record]) -> Record | None:
-    return next((record for record in records if record.id is not None), None)
+            left, right = next(mine, None), next(theirs, None)
 
 
 def _key(record: Record) -> bytes:

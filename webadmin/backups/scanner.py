@@ -16,6 +16,8 @@ from webadmin.errors import N_
 CHUNK = 1024 * 1024
 MAX_VALUE = 32 * 1024 * 1024
 """The largest single record in bytes: without a bound one unclosed quote would read a whole file into memory."""
+MAX_OWN_VALUE = 4 * MAX_VALUE
+"""The same in our own files: another program may have stored more than any file may bring in."""
 _MAX_DEPTH = 1_000_000
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")

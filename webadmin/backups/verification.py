@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from webadmin import catalogue, clock, jobs
+from webadmin import clock, jobs
 from webadmin.backups.document import Document, Integrity, InvalidBackup
 from webadmin.backups.models import State
-from webadmin.backups.reader import Progress, Staged, open_scratch, remove_scratch, stage
+from webadmin.backups.reader import Progress, Staged, open_scratch, rebuilt_lines, remove_scratch, stage
 from webadmin.errors import N_, Message, Problem
 
 
@@ -42,7 +42,7 @@ def prove(file: BinaryIO, *, expected: str | None = None, progress: Progress | N
     scratch = scratch_path()
     try:
         staged = stage(file, scratch, author="", created_at=clock.now_text(), progress=progress)
-        rebuilt = _rebuilt(scratch, staged)
+        rebuilt = _rebuilt(scratch)
     finally:
         remove_scratch(scratch)
     state = {Integrity.RIGHT: State.VERIFIED, Integrity.WRONG: State.ALTERED, Integrity.NONE: State.UNCHECKED}[
@@ -69,13 +69,11 @@ def remove_old_scratch() -> None:
             continue
 
 
-def _rebuilt(scratch: Path, staged: Staged) -> str:
+def _rebuilt(scratch: Path) -> str:
     lines = hashlib.sha256()
-    for nameless in staged.nameless:
-        lines.update(nameless + b"\n")
     with open_scratch(scratch) as connection:
-        for record in catalogue.iter_records(connection):
-            lines.update(catalogue.encode(record) + b"\n")
+        for line in rebuilt_lines(connection):
+            lines.update(line + b"\n")
     return lines.hexdigest()
 
 

@@ -9,6 +9,7 @@ import io
 import json
 import logging
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,10 +25,12 @@ from webadmin.backups.format import Metadata, Written
 from webadmin.backups.history import Backup, current_folder, remember
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import Progress, Silent
+from webadmin.backups.scanner import MAX_OWN_VALUE
 from webadmin.backups.verification import prove
 from webadmin.errors import N_, DomainError, Message, Problem, Unavailable
 
 _EVERY = 500
+_OTHER = "other"
 _log = logging.getLogger(__name__)
 
 
@@ -137,17 +140,36 @@ def _write(
 
 
 def _counts(connection: Connection) -> dict[str, int]:
-    rows = connection.exec_driver_sql("SELECT status, COUNT(*) FROM assistants GROUP BY status").all()
-    return dict.fromkeys(catalogue.STATUSES, 0) | {str(status): count for status, count in rows}
+    counts = dict.fromkeys(catalogue.STATUSES, 0)
+    for status, count in connection.exec_driver_sql("SELECT status, COUNT(*) FROM assistants GROUP BY status"):
+        # What is none of the four may be anything, of any length and in any number.
+        known = status if status in counts else _OTHER
+        counts[known] = counts.get(known, 0) + count
+    return counts
 
 
 def _lines(connection: Connection, total: int, progress: Progress) -> Iterator[bytes]:
-    problems: list[Problem] = []
-    for index, record in enumerate(catalogue.iter_records(connection)):
+    mended: Counter[str] = Counter()
+
+    def note(problem: Problem) -> None:
+        mended[problem.field or ""] += 1
+
+    for index, record in enumerate(catalogue.iter_records(connection, warn=note)):
         if index % _EVERY == 0:
             progress.update("writing", index, total)
             progress.check_cancelled()
-        yield catalogue.encode(record, problems)
+        line = catalogue.encode(record)
+        if len(line) > MAX_OWN_VALUE - len(b",\n"):
+            raise Unavailable(
+                N_("The assistant “%(id)s” takes %(size)d bytes; a backup holds at most %(limit)d in one."),
+                hint=N_("Shorten its texts in the program that wrote them."),
+                id=str(record.id)[:100],
+                size=len(line),
+                limit=MAX_OWN_VALUE,
+            )
+        yield line
+    if mended:
+        _log.warning("values that JSON cannot carry as they are, which doctor names, by column: %s", dict(mended))
 
 
 def _remember_failure(actor: Actor, kind: Kind, now: datetime, local_day: str | None, error: Exception) -> None:

@@ -53,7 +53,7 @@ from webadmin.catalogue.records import (
 )
 from webadmin.catalogue.rescue import rescue
 from webadmin.catalogue.review import MOVES
-from webadmin.catalogue.rows import create_tables, insert_records, iter_records
+from webadmin.catalogue.rows import create_tables, insert_records, iter_by_id, iter_records, odd_ids
 from webadmin.catalogue.search import (
     Page,
     Query,
@@ -155,6 +155,7 @@ __all__ = [
     "get_state",
     "get_trash",
     "insert_records",
+    "iter_by_id",
     "iter_chosen",
     "iter_records",
     "iter_written",
@@ -171,6 +172,7 @@ __all__ = [
     "newest_in_trash",
     "newest_number",
     "next_version",
+    "odd_ids",
     "purge_trash",
     "put_back",
     "read_sent",

@@ -92,17 +92,19 @@ def _compare_all(connection: Connection) -> int:
 
 
 def _all_differences(connection: Connection) -> Iterator[Change]:
-    live = (record for record in rows.iter_records(connection) if record.id is not None)
+    live = rows.iter_by_id(connection)
     while batch := list(islice(live, _BATCH)):
         yield from _against_shadow(connection, {str(record.id): record for record in batch})
     newest = select(func.max(Revision.number)).group_by(Revision.assistant_id)
+    odd = rows.odd_ids(connection)
     gone = (
-        select(Revision.record)
+        select(Revision.assistant_id, Revision.record)
         .where(Revision.number.in_(newest), ~Revision.is_deletion)
         .where(Revision.assistant_id.not_in(select(Assistant.id).where(Assistant.id.is_not(None))))
     )
-    for text in connection.execute(gone).scalars().all():
-        yield Change(stored(text), None)
+    for assistant_id, text in connection.execute(gone).all():
+        if assistant_id not in odd:
+            yield Change(stored(text), None)
 
 
 def _differences(connection: Connection, ids: Sequence[str]) -> Iterator[Change]:

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from webadmin.catalogue.records import tags_of
-from webadmin.catalogue.rows import BASE
+from webadmin.catalogue.rows import BASE, NOT_CARRIED, NOT_EXPORTED, shape
 from webadmin.errors import N_, Message
 
 _INTEGERS = frozenset({"is_public", "version"})
+_INFINITE = (b"Inf", b"-Inf")
+_QUOTE = '"'
 _MAY_BE_NULL = frozenset({"tags", "updated_at", "reviewed_at", "published_at", "review_note"})
 
 
@@ -31,20 +33,25 @@ class Oddity:
 
 def find_oddities(connection: Connection) -> Iterator[Oddity]:
     """Yield every value that is odd, in the order of the rows, in constant memory."""
-    columns = ", ".join(f'typeof("{name}"), CAST("{name}" AS BLOB)' for name in BASE)
+    names = shape(connection).names
+    quoted = [f'"{name.replace(_QUOTE, _QUOTE * 2)}"' for name in names]
+    columns = ", ".join(f"typeof({name}), CAST({name} AS BLOB)" for name in quoted)
     rows = connection.execution_options(stream_results=True, max_row_buffer=100).exec_driver_sql(
         f"SELECT rowid, {columns} FROM assistants ORDER BY rowid"
     )
     for row, *values in rows:
         kinds, raws = values[::2], values[1::2]
         record_id = raws[0].decode("utf-8", "replace") if kinds[0] == "text" else None
-        for column, kind, raw in zip(BASE, kinds, raws, strict=True):
+        for column, kind, raw in zip(names, kinds, raws, strict=True):
             reason = _reason(column, kind, raw)
             if reason is not None:
                 yield Oddity(row, record_id, column, Message(reason))
 
 
 def _reason(column: str, kind: str, raw: bytes | None) -> str | None:
+    if column not in BASE:
+        is_lost = kind == "blob" or column in NOT_CARRIED or (kind == "real" and raw in _INFINITE)
+        return NOT_EXPORTED if is_lost and kind != "null" else None
     if kind == "null":
         return None if column in _MAY_BE_NULL else N_("The value is missing (NULL).")
     if kind != ("integer" if column in _INTEGERS else "text"):

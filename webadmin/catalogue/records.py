@@ -255,7 +255,7 @@ def decode(
 
 def _canonical(span: bytes) -> Record | None:
     """The record when the text is exactly what `encode` writes, and holds no kept keys; else None."""
-    if b"\\u0000" in span:
+    if b"\\u0000" in span or span.count(b",") > strict.MAX_VALUES:
         return None
     try:
         record = _decoder.decode(span)
@@ -267,7 +267,8 @@ def _canonical(span: bytes) -> Record | None:
 
 def _build(span: bytes, found: _Findings, author: str, created_at: str, limits: Limits | None) -> Record | None:
     try:
-        values, raws = strict.read_object(span)
+        most = strict.MAX_OWN_VALUES if found.is_trusted else strict.MAX_VALUES
+        values, raws = strict.read_object(span, most=most)
         return _fill(values, raws, span, found, Record(id=None, title="", author=author, created_at=created_at), limits)
     except strict.NotReadable as error:
         found.problem(None, error.template, **error.params)
@@ -350,12 +351,24 @@ def _is_exact_float(value: float) -> bool:
 def tags_of(column: str) -> list[str] | str:
     """What the text of the column `tags` stands for: a list where it is a JSON array of texts, else itself."""
     try:
-        return _tags_decoder.decode(column) if column else []
+        tags = _tags_decoder.decode(column) if column else []
     except (msgspec.MsgspecError, UnicodeEncodeError, RecursionError):
         return column
+    return tags if len(tags) <= strict.MAX_VALUES else column
 
 
 _tags_decoder = msgspec.json.Decoder(list[str])
+
+
+def list_of(column: str) -> list[Any] | None:
+    """What the text of the column `category` stands for; None where a list of JSON could not carry it as it is."""
+    try:
+        found = strict.load(column)
+    except strict.NotReadable:
+        return None
+    return (
+        found if isinstance(found, list) and not strict.unusable({"": found}) and strict.fits_64_bits(found) else None
+    )
 
 
 def _check_rules(record: Record, span: bytes, found: _Findings, skip: frozenset[str], limits: Limits | None) -> None:

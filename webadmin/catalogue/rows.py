@@ -14,12 +14,12 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, bindparam, column, insert, literal_column, select, table, text
+from sqlalchemy import ColumnElement, Connection, bindparam, column, func, insert, literal_column, select, table, text
 from sqlalchemy.sql import Select, TableClause
 
-from webadmin import db
+from webadmin import db, strict
 from webadmin.catalogue.models import Assistant
-from webadmin.catalogue.records import Record, tags_of
+from webadmin.catalogue.records import JSON_NAMES, Record, assign, list_of, tags_of
 from webadmin.errors import N_, Message, Problem
 
 BASE = (
@@ -37,7 +37,9 @@ _QUOTE = '"'
 Warn = Callable[[Problem], None]
 
 _raw_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_anything = msgspec.json.Decoder(list[Any])
+NOT_EXPORTED = N_("JSON cannot carry this value; it stays in the database and is not exported.")
+# Names of columns that would stand twice in a record: its own keys.
+NOT_CARRIED = frozenset(JSON_NAMES.values()) - {*LATER, *LATER.values()}
 _encode = msgspec.json.encode
 
 CATALOGUE_TABLES = (
@@ -55,14 +57,14 @@ CATALOGUE_TABLES = (
 class Shape:
     """The columns that `assistants` has in one database, and whether `aa_extra` is there."""
 
-    later: tuple[str, ...]
+    later: tuple[db.Column, ...]
     unknown: tuple[db.Column, ...]
     has_extra: bool
 
     @property
     def names(self) -> tuple[str, ...]:
         """All column names in the order in which rows are read and written."""
-        return (*BASE, *self.later, *(unknown.name for unknown in self.unknown))
+        return (*BASE, *(each.name for each in (*self.later, *self.unknown)))
 
 
 _shapes: dict[tuple[str, ...], Shape] = {}
@@ -81,7 +83,7 @@ def shape(connection: Connection) -> Shape:
 def _read_shape(connection: Connection) -> Shape:
     columns = db.table_columns(connection, "assistants")
     return Shape(
-        later=tuple(c.name for c in columns if c.name in LATER),
+        later=tuple(c for c in columns if c.name in LATER),
         unknown=tuple(c for c in columns if c.name not in BASE and c.name not in LATER),
         has_extra=db.has_table(connection, "aa_extra"),
     )
@@ -114,18 +116,59 @@ def query(of: Shape) -> Select[Any]:
     )
 
 
-def iter_records(connection: Connection, *, warn: Warn | None = None) -> Iterator[Record]:
-    """Yield every record ordered by the UTF-8 bytes of its id, in constant memory.
+def iter_records(connection: Connection, *, warn: Warn | None = None, order: str = "id") -> Iterator[Record]:
+    """Yield every record ordered by its id as it is stored, or by `rowid`, in constant memory.
 
     Needs nothing but the table `assistants`, so it also reads a database that this program never opened.
     `warn` is told of each value that JSON cannot carry as it is; the record is yielded all the same.
     """
     of = shape(connection)
     rows = connection.execution_options(stream_results=True, max_row_buffer=100).execute(
-        query(of).order_by(column("id"))
+        query(of).order_by(literal_column(f"assistants.{order}"))
     )
     for row in rows:
         yield from_row(row, of, warn)
+
+
+def iter_by_id(connection: Connection) -> Iterator[Record]:
+    """Yield the records that can be found by their id, ordered by its UTF-8 bytes, in constant memory.
+
+    Rows whose id is no text, or no valid UTF-8, are shown with the nearest text as their id: they are left out.
+    """
+    of = shape(connection)
+    found = query(of).where(func.typeof(column("id")) == "text").order_by(column("id"))
+    broken = [raw.hex().upper() for kind, raw in _odd_ids(connection) if kind == "text"]
+    if broken:
+        found = found.where(
+            func.hex(column("id")).not_in(select(func.json_each(_json_text(broken)).table_valued("value")))
+        )
+    for row in connection.execution_options(stream_results=True, max_row_buffer=100).execute(found):
+        yield from_row(row, of)
+
+
+def odd_ids(connection: Connection) -> frozenset[str]:
+    """The ids with which rows are shown that `iter_by_id` leaves out."""
+    return frozenset(raw.decode("utf-8", "replace") for _, raw in _odd_ids(connection))
+
+
+def _odd_ids(connection: Connection) -> Iterator[tuple[str, bytes]]:
+    """Type and bytes of every id that is no text, or no valid UTF-8; NULL is no id."""
+    # Plain ASCII, which nearly all ids are, is told by SQLite alone.
+    suspects = connection.exec_driver_sql(
+        "SELECT typeof(id), CAST(id AS BLOB) FROM assistants WHERE id IS NOT NULL AND (typeof(id) <> 'text'"
+        " OR id GLOB '*[^' || char(1) || '-' || char(127) || ']*' OR instr(CAST(id AS BLOB), x'00') > 0)"
+    )
+    for kind, raw in suspects:
+        if kind != "text" or not _is_utf8(raw):
+            yield kind, raw
+
+
+def _is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=16)
@@ -156,17 +199,31 @@ def from_row(row: Sequence[Any], of: Shape, warn: Warn | None = None) -> Record:
     values["tags"] = _tags(values["tags"], row[0], warn)
     extra = {key: bytes(raw) for key, raw in _raw_keys.decode(row[-1]).items()} if row[-1] else {}
     position = len(BASE)
-    for name in of.later:
-        values[name] = _later(name, row[position], row[0], extra, warn)
+    for later in of.later:
+        values[later.name] = _later(later.name, row[position], row[0], extra, warn)
         position += 1
     for unknown, value in zip(of.unknown, row[position:-1], strict=True):
         raw = _unknown(unknown.name, value, row[0], warn)
         if raw is not None:
             extra[unknown.name] = raw
+    record = Record(**values, extra=extra)
     for name, key in LATER.items():
-        if key in extra and values.get(name) is None:
-            values[name] = msgspec.json.decode(extra.pop(key))
-    return Record(**values, extra=extra)
+        if key in extra and getattr(record, name) is None:
+            _take_up(record, name, key)
+        elif key in extra:
+            # Another program wrote the column after the key was kept.
+            del extra[key]
+    return record
+
+
+def _take_up(record: Record, name: str, key: str) -> None:
+    """Give a kept key to its field, unless its value is none that the field can hold."""
+    try:
+        is_taken = assign(record, name, strict.load(record.extra[key], most=strict.MAX_OWN_VALUES)) is None
+    except strict.NotReadable:
+        return
+    if is_taken:
+        del record.extra[key]
 
 
 def _is_plain(name: str, value: Any) -> bool:
@@ -208,13 +265,12 @@ def _later(name: str, value: Any, record_id: Any, extra: dict[str, bytes], warn:
     if value is None:
         return None
     if name == "category" and isinstance(value, str):
-        try:
-            return _anything.decode(value)
-        except msgspec.DecodeError:
-            pass
+        found = list_of(value)
+        if found is not None:
+            return found
     elif name == "usage_count" and type(value) is int:
         return value
-    elif name == "rating" and type(value) in (int, float) and math.isfinite(value):
+    elif name == "rating" and type(value) in (int, float) and math.isfinite(value) and float(value) == value:
         return float(value)
     raw = _unknown(name, value, record_id, warn)
     if raw is not None:
@@ -226,8 +282,8 @@ def _unknown(name: str, value: Any, record_id: Any, warn: Warn | None) -> bytes 
     """The raw JSON of a column that nobody here knows; None when it holds NULL or nothing JSON can carry."""
     if value is None:
         return None
-    if isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
-        _tell(warn, record_id, name, N_("JSON cannot carry this value; it stays in the database and is not exported."))
+    if name in NOT_CARRIED or isinstance(value, bytes) or (isinstance(value, float) and not math.isfinite(value)):
+        _tell(warn, record_id, name, NOT_EXPORTED)
         return None
     return _encode(value)
 
@@ -235,16 +291,17 @@ def _unknown(name: str, value: Any, record_id: Any, warn: Warn | None) -> bytes 
 def to_values(record: Record, of: Shape) -> tuple[dict[str, Any], str | None]:
     """The column values that store a record in a database of this shape, and the text for `aa_extra` or None."""
     kept = dict(record.extra)
+    affinities = {each.name: each for each in of.later}
     values: dict[str, Any] = {name: getattr(record, name) for name in BASE}
     values["is_public"] = int(record.is_public)
     values["tags"] = record.tags if isinstance(record.tags, str) else _json_text(record.tags)
     for name, key in LATER.items():
         value = getattr(record, name)
-        if name not in of.later:
+        if name not in affinities:
             if value is not None:
                 kept[key] = _encode(value)
         elif name in kept and value is None:
-            values[name] = _column_value(kept, db.Column(name, "BLOB"))
+            values[name] = _column_value(kept, affinities[name])
         else:
             values[name] = _json_text(value) if name == "category" and value is not None else value
     for unknown in of.unknown:

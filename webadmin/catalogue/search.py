@@ -5,6 +5,7 @@ Search is a substring scan with ASCII case folded, as contract 5 asks of the API
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
@@ -146,7 +147,7 @@ def list_records(session: Session, query: Query, *, page: int = 1) -> RecordPage
     first, before = 1 + (page - 1) * query.page_size, None
     if query.cursor:
         before = cursors.read(query.cursor, _scope(query))
-        first = before.first
+        first = max(1, before.first)
     total = _count(session, query)
     if not query.cursor and 1 < first <= total:
         before = _row_before(session, query, first)
@@ -195,8 +196,10 @@ def longest_waiting(session: Session, *, most: int = 4) -> list[Summary]:
 def counts(session: Session, query: Query) -> dict[str, int]:
     """How many match in each status under the query's other filters, and under `all` in total."""
     found = select(Assistant.status, func.count()).where(*_conditions(replace(query, status=None)))
-    by_status = {str(status): int(n) for status, n in session.execute(found.group_by(Assistant.status))}
-    return {"all": sum(by_status.values()), **by_status}
+    by_status: Counter[str] = Counter()
+    for status, n in session.execute(found.group_by(Assistant.status)):
+        by_status[_text(status)] += n
+    return {"all": by_status.total(), **by_status}
 
 
 def authors(session: Session, *, most: int = 200) -> list[tuple[str, int]]:
@@ -329,7 +332,7 @@ def _snippet(query: Query) -> ColumnElement[Any]:
 
 def _summary(row: Any) -> Summary:
     return Summary(
-        id=row.id,
+        id=_text(row.id),
         title=_text(row.title),
         desc=_text(row.desc),
         emoji=_text(row.emoji),

@@ -45,7 +45,6 @@ class Report(msgspec.Struct):
     warning_count: int
     problems: list[Problem]
     warnings: list[Problem]
-    nameless: list[bytes]
     unknown_keys: dict[str, int]
     plan: Plan
 
@@ -156,7 +155,6 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
         warning_count=staged.warning_count,
         problems=staged.problems,
         warnings=staged.warnings,
-        nameless=staged.nameless,
         unknown_keys=dict(staged.unknown_keys),
         plan=plan,
     )
@@ -271,7 +269,6 @@ def _staged(job: Job) -> Staged:
         warning_count=known.warning_count,
         problems=known.problems,
         warnings=known.warnings,
-        nameless=known.nameless,
     )
 
 
