@@ -62,6 +62,24 @@ def test_replace_moves_the_rest_to_the_trash(newer: Staged) -> None:
     assert [entry.assistant_id for entry in catalogue.list_trash(db.db.session())] == ["ast_00003"]
 
 
+def test_records_whose_entry_in_the_file_is_bad_stay_as_they_are(three: None, stage: Stage) -> None:
+    twice = b'{"id":"ast_00002","title":"a","title":"b","prompt":"p"}'
+    staged = stage(b'[{"id":"ast_00001","title":"no prompt"},' + twice + b"," + encode(make_record(4)) + b"]")
+    before = stored()
+    for mode in Mode:
+        foreseen, plan = backups.make_plan(staged, Mode.MERGE).in_mode(mode), backups.make_plan(staged, mode)
+        assert (foreseen.counts, foreseen.fingerprint) == (plan.counts, plan.fingerprint)
+    result = import_(staged, Mode.REPLACE, skip_bad=True)
+    assert result.counts == Counts(created=1, deleted=1, skipped=2)
+    assert stored() == {id: before[id] for id in ("ast_00001", "ast_00002")} | {"ast_00004": make_record(4)}
+
+
+def test_bad_entries_beyond_those_that_are_told_keep_their_records_too(fill: Fill, stage: Stage) -> None:
+    fill(*(make_record(number) for number in range(1200)))
+    staged = stage([{"id": f"ast_{number:05}"} for number in range(1200)])
+    assert backups.make_plan(staged, Mode.REPLACE).counts == Counts(skipped=1200)
+
+
 def test_safety_backup_holds_what_was_there_before(newer: Staged, data: Config, stage: Stage) -> None:
     before = stored()
     name = import_(newer, Mode.REPLACE).safety_backup

@@ -35,7 +35,8 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "dryRun": {"description": N_("`true` reports what would change, and changes nothing."), **_BOOLEAN},
     "onError": {
         "description": N_(
-            "`abort`: one bad record, and nothing changes. `skip`: take the good records and report the others."
+            "`abort`: one bad record, and nothing changes. `skip`: take the good records and report the others, whose "
+            "assistants here stay as they are in every mode."
         ),
         "enum": ["abort", "skip"],
         "default": "abort",

@@ -114,7 +114,10 @@ def _import_report() -> dict[str, Any]:
         "updated": N_("Records that differed."),
         "unchanged": N_("Records that were equal."),
         "deleted": N_("Records that went to the trash; only `mode=replace`."),
-        "skipped": N_("Records that were there already; only `mode=skip`. Those that cannot be read are in `errors`."),
+        "skipped": N_(
+            "Records that stay as they are: there already (`mode=skip`), or what the file says of them cannot be read "
+            "(`onError=skip`)."
+        ),
     }
     found = {"type": "array", "maxItems": 1000, "items": schema("Problem")}
     return {
@@ -166,12 +169,13 @@ def _backup() -> dict[str, Any]:
 
 
 def _new_backup() -> dict[str, Any]:
+    what = N_("A note for people.")
     return {
         "description": N_("What to write beside the backup."),
         "type": "object",
         "properties": {
             "note": nullable(
-                f"A note for people. At most {backups.NOTE_MAX:,} characters, blanks at both ends not counted.",
+                f"{what} At most {backups.NOTE_MAX:,} characters, blanks at both ends not counted.",
                 pattern=WITHOUT_NUL,
             )
             | {"x-max-characters": backups.NOTE_MAX}
