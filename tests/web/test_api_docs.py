@@ -100,6 +100,25 @@ def test_limits_are_those_in_force(ada):
     assert "At most 200 characters; longer is refused, never cut." in page
 
 
+def test_what_is_common_to_all_calls_is_said(ada):
+    page = words(soup(ada.get(PAGE)).main)
+    for said in (
+        "a/b is ~YS9i",
+        "sent twice",
+        "16 MiB",
+        "536.9 MB",
+        "OPTIONS is 204",
+        "CORS_ORIGINS",
+        "pip install requests",
+    ):
+        assert said in page, said
+    assert 'const TOKEN = "aat_…", JOB = "…";' in page
+
+
+def test_the_task_that_a_backup_becomes_is_shown_as_one(ada):
+    assert '"kind": "backup"' in soup(ada.get(PAGE)).find(id="createBackup").text
+
+
 def test_the_tokens_page_leads_here(ada):
     assert soup(ada.get("/settings/tokens")).select_one(f"a[href='{PAGE}']")
 
@@ -109,7 +128,7 @@ def test_in_chinese_each_sentence_is_chinese(ada):
     for part in page.select("main :is(p, h1, h2, h3, th, small, summary, td:last-child)"):
         for code in part.select("code, .badge"):
             code.extract()
-        text = words(part)
-        # What stays Latin are names: of fields, headers, states.
-        if re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", text):
-            assert re.search("[\u4e00-\u9fff]", text), text
+        for text in re.split(r"(?<=[.。；])", words(part)):
+            # What stays Latin are names: of fields, headers, states.
+            if re.search(r"[a-z]{3,} [a-z]{2,} [a-z]{2,}", text):
+                assert re.search("[\u4e00-\u9fff]", text), text

@@ -15,7 +15,7 @@ from markupsafe import Markup, escape
 
 from webadmin import config
 from webadmin.errors import N_
-from webadmin.web.api_examples import LANGUAGES, write
+from webadmin.web.api_examples import CALLS, LANGUAGES, VARIABLES, write
 from webadmin.web.filters import number, sentences
 from webadmin.web.htmx import page
 
@@ -82,6 +82,7 @@ def show() -> ResponseReturnValue:
         site=site,
         language=language,
         languages=LANGUAGES,
+        variables=VARIABLES,
         groups=groups,
         schemas=reader.schemas(answer for _, _, operations in groups for each in operations for answer in each.answers),
         codes=reader.codes(),
@@ -99,13 +100,16 @@ class Reader:
         self._site = site
 
     def groups(self) -> list[tuple[Markup, Markup, list[Operation]]]:
-        """Name, description and calls of each group."""
+        """Name, description and calls of each group, these in the order in which their examples run."""
         found: dict[str, list[Operation]] = {tag["name"]: [] for tag in self._document["tags"]}
         for path, calls in self._document["paths"].items():
             for method in _METHODS:
                 if method in calls:
                     call = calls[method]
                     found[call["tags"][0]].append(self._operation(path, method, call, calls.get("parameters", [])))
+        told = list(CALLS)
+        for operations in found.values():
+            operations.sort(key=lambda each: told.index(each.id))
         return [
             (_say(_GROUPS[tag["name"]]), _say(tag["description"]), found[tag["name"]]) for tag in self._document["tags"]
         ]

@@ -1,7 +1,8 @@
 """The examples of `/api/docs`: one call for each operation, written for curl, Python and JavaScript.
 
-Together they tell one story, in the order of `CALLS`: an assistant is made, read, changed, submitted and, at the end,
-deleted. The tests run exactly these texts. They take the token, and the id of a task, from variables.
+Together they tell one story, in the order of `CALLS`, which is that of the page too: an assistant is made, read,
+changed, submitted and deleted, the catalogue goes out and in. The tests run exactly these texts. They take the token,
+and the id of a task, from variables.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlencode
 
 _ID = "recipe-scaler"
 _CATALOGUE = "catalogue.json"
+_DOCUMENT = {"assistants": [{"id": _ID, "title": "Recipe Scaler", "prompt": "You scale recipes."}]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ CALLS = {
         f"/api/assistants/{_ID}/status",
         body={"status": "pending", "reviewNote": "Look at the rounding.", "version": 2},
     ),
+    "deleteAssistant": Call("DELETE", f"/api/assistants/{_ID}"),
     "exportCatalogue": Call("GET", "/api/assistants/backup/export", saves=_CATALOGUE, is_bare=True),
     "importCatalogue": Call(
         "POST", "/api/assistants/backup/import", query={"mode": "merge", "dryRun": "true"}, sends=_CATALOGUE
@@ -71,10 +74,9 @@ CALLS = {
         body={"note": "Before the new prompts"},
         headers={"Prefer": "respond-async"},
     ),
+    "listBackups": Call("GET", "/api/assistants/backup/list"),
     "getJob": Call("GET", "/api/jobs/{job}"),
     "cancelJob": Call("POST", "/api/jobs/{job}/cancel"),
-    "listBackups": Call("GET", "/api/assistants/backup/list"),
-    "deleteAssistant": Call("DELETE", f"/api/assistants/{_ID}"),
     "getHealth": Call("GET", "/api/health", is_open=True),
     "getDocument": Call("GET", "/api/openapi.json", is_bare=True),
 }
@@ -133,9 +135,11 @@ def _javascript(call: Call, site: str) -> str:
         headers.append('"Content-Type": "application/json"')
         options.append(f"body: JSON.stringify({_indented(call.body, '  ')})")
     if call.sends:
+        # A browser's page can read no file that nobody chose, so the document is written out.
         lines += [
+            f"const catalogue = {json.dumps(_DOCUMENT, indent=2)};",
             "const form = new FormData();",
-            'form.append("file", document.querySelector("input[type=file]").files[0]);',
+            f'form.append("file", new Blob([JSON.stringify(catalogue)]), "{call.sends}");',
         ]
         options.append("body: form")
     if headers:
@@ -167,3 +171,9 @@ def _indented(value: Any, margin: str) -> str:
 
 _WRITERS: dict[str, Callable[[Call, str], str]] = {"curl": _curl, "python": _python, "javascript": _javascript}
 LANGUAGES = {"curl": "curl", "python": "Python", "javascript": "JavaScript"}
+# How each language is given what the examples read.
+VARIABLES = {
+    "curl": "export TOKEN=aat_… JOB=…",
+    "python": "export TOKEN=aat_… JOB=…; pip install requests",
+    "javascript": 'const TOKEN = "aat_…", JOB = "…";',
+}
