@@ -106,7 +106,7 @@ def test_what_is_common_to_all_calls_is_said(ada):
         "a/b is ~YS9i",
         "sent twice",
         "16 MiB",
-        "536.9 MB",
+        "537 MB",
         "OPTIONS is 204",
         "CORS_ORIGINS",
         "pip install requests",
