@@ -17,10 +17,11 @@ from flask.testing import FlaskClient
 
 from tests import earlier
 from tests.people import add_person, close, sign_in
-from webadmin import backups, diagnostics
+from webadmin import backups, catalogue, db, diagnostics
 from webadmin.accounts import Actor, ActorKind
 from webadmin.app import create_app
 from webadmin.backups import Mode, State
+from webadmin.errors import Invalid
 
 ADA = Actor(ActorKind.PERSON, "Ada")
 SHAPES: tuple[tuple[str, ...], ...] = (
@@ -171,3 +172,67 @@ def test_text_larger_than_any_file_may_bring_is_backed_up_and_comes_back(folder,
             staged = backups.stage_file(ADA, tmp_path / "export.json", tmp_path / "scratch.db")
             assert backups.make_plan(staged, Mode.REPLACE).counts.unchanged == 3
         assert contents(other) == before
+
+
+@pytest.mark.parametrize("fill", [fill_with_single, fill_with_many])
+@pytest.mark.parametrize("columns", SHAPES[1:4], ids=["later", "unknown", "loose"])
+def test_what_is_read_of_an_odd_row_can_be_sent_again_with_one_change(folder, make_config, columns, fill):
+    with closing(lax_database(folder / "assistants.db", columns)) as other:
+        fill(other)
+        with opened(make_config) as app, app.app_context():
+            with db.reading() as connection:
+                records = [record for record in catalogue.iter_by_id(connection) if len(record.prompt) < 100]
+            for record in records:
+                sent = json.loads(catalogue.encode(record))
+                assert catalogue.read_sent(json.dumps(sent).encode()).changes(record) == {}, sent
+                again = catalogue.read_sent(json.dumps(sent | {"desc": "Another one."}).encode())
+                assert again.changes(record) == {"desc": "Another one."}, sent
+            chosen = next(record for record in records if record.version is None)
+            with db.transaction() as session:
+                catalogue.update(session, ADA, str(chosen.id), {"desc": "Another one."}, version=0)
+        stored = other.execute("SELECT desc, version FROM assistants WHERE id = ?", (chosen.id,)).fetchone()
+        assert stored == ("Another one.", 1)
+
+
+@pytest.mark.parametrize("status", ["NULL", "'gone'", "x'00'"])
+def test_odd_status_can_go_back_to_draft_and_nowhere_else(folder, make_config, status):
+    with closing(lax_database(folder / "assistants.db", ())) as other:
+        insert(other, {"id": "'a'", "status": status})
+        with opened(make_config) as app, app.app_context():
+            with pytest.raises(Invalid), db.transaction() as session:
+                catalogue.set_status(session, ADA, "a", "published", version=1)
+            with db.transaction() as session:
+                assert catalogue.set_status(session, ADA, "a", "draft", version=1).status == "draft"
+        assert other.execute("SELECT status, version FROM assistants").fetchall() == [("draft", 2)]
+
+
+def test_value_that_its_field_does_not_take_gives_way_to_a_right_one(folder, make_config):
+    with closing(lax_database(folder / "assistants.db", SHAPES[1])) as other:
+        insert(other, {"id": "'a'", "category": "'none'", "rating": "'good'"})
+        with opened(make_config) as app, app.app_context():
+            for version, sent in enumerate(
+                [{"category": ["x"]}, {"rating": 4.5}, {"category": None, "rating": None}], 1
+            ):
+                with db.transaction() as session:
+                    changes = catalogue.read_sent(json.dumps(sent).encode()).changes
+                    catalogue.update(session, ADA, "a", changes, version=version)
+                stored = other.execute("SELECT category, rating FROM assistants").fetchone()
+                assert stored == [('["x"]', "good"), ('["x"]', 4.5), (None, None)][version - 1]
+            with db.reading() as connection:
+                assert [catalogue.encode(r).count(b'"rating"') for r in catalogue.iter_records(connection)] == [0]
+
+
+def test_number_that_no_float_holds_stays_what_it_was_through_every_file(folder, tmp_path, make_config):
+    with opened(make_config) as app, app.app_context():
+        sent = b'{"title":"t","desc":"d","emoji":"e","prompt":"p","mine":1e400,"list":[1e400,-1e999]}'
+        with db.transaction() as session:
+            made = catalogue.create(session, ADA, catalogue.read_sent(sent).for_new()[1])
+        assert made.extra == {"mine": b"1e400", "list": b"[1e400,-1e999]"}
+        with backups.export(ADA).file as file:
+            own = file.read()
+        bare = b"[" + catalogue.encode(made) + b"]"
+        for number, document in enumerate((own, bare)):
+            (tmp_path / f"{number}.json").write_bytes(document)
+            staged = backups.stage_file(ADA, tmp_path / f"{number}.json", tmp_path / f"{number}.db")
+            assert not staged.problems
+            assert backups.make_plan(staged, Mode.REPLACE).counts.unchanged == 1

@@ -13,7 +13,7 @@ from webadmin.api import answers, bodies, conditional
 from webadmin.api.parameters import InvalidParameter, one_of, or_none, read_query, text, whole_number
 from webadmin.catalogue import STATUSES, Query, Record, Sort
 from webadmin.db import db, transaction, translated_errors
-from webadmin.errors import N_, Message, NotFound, Problem
+from webadmin.errors import N_, Message, NotFound, Problem, StaleVersion
 from webadmin.security import current_actor, reads_publicly
 
 MOST_ROWS = 100_000
@@ -109,7 +109,12 @@ def update_assistant(id: str) -> Response:
     version = sent.version
     with catalogue.json_names(), transaction() as session:
         conditional.check_match(lambda: _body(catalogue.get(session, id)))
-        record = catalogue.update(session, current_actor(), id, sent.changes, version=version)
+        try:
+            record = catalogue.update(session, current_actor(), id, sent.changes, version=version)
+        except (NotFound, StaleVersion):
+            # What no record could hold is the first thing to say; only one that holds it already may have it back.
+            sent.refuse_faults()
+            raise
     return _answer(record)
 
 

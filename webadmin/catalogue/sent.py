@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from msgspec import UNSET, UnsetType
 
 from webadmin import strict
-from webadmin.catalogue.records import JSON_NAMES, STATUSES, Record, assign, is_same, is_same_raw
+from webadmin.catalogue.records import JSON_NAMES, LATER, STATUSES, Record, assign, is_same, is_same_raw
 from webadmin.errors import N_, Invalid, Message, Problem
 
 _MOVE = "PATCH /api/assistants/ID/status"
@@ -32,6 +32,8 @@ _SET_BY = {
 _FIELDS = {key: name for name, key in JSON_NAMES.items()}
 # What null stands for in a field that may be cleared.
 _CLEARED: dict[str, Any] = {"tags": [], "category": None, "usage_count": None, "rating": None}
+# Keys that a record keeps as raw text where another program stored what their fields do not take.
+_KEPT = frozenset(JSON_NAMES[name] for name in LATER)
 _OF_A_MOVE = ("status", "review_note", "version")
 
 
@@ -46,21 +48,34 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The keys of one JSON object: known ones by the name of their field, others as raw text; null is None."""
+    """The keys of one JSON object: known ones by the name of their field, others as raw text; null is None.
+
+    `faults` says by key what no field takes; it may come back all the same where another program stored it. `raws`
+    holds the texts of such keys, and of those that the record may keep because their field does not take them.
+    """
 
     fields: dict[str, Any]
     extra: dict[str, bytes | None]
+    faults: dict[str, Problem]
+    raws: dict[str, bytes]
 
     @property
     def version(self) -> int:
         """The version that the client's change is based on. Raises Invalid when it does not say."""
         version: int | None = self.fields.get("version")
-        if version is None:
+        if version is None or "version" in self.faults:
+            self.refuse_faults()
             _refuse([_problem("version", N_("Send the version that your change is based on, a whole number."))])
         return version
 
+    def refuse_faults(self) -> None:
+        """Raise Invalid when there are values that no field takes."""
+        if self.faults:
+            _refuse(list(self.faults.values()))
+
     def for_new(self) -> tuple[str | None, dict[str, Any]]:
         """The id, if one was sent, and the fields for `create`. Raises Invalid for what only the server sets."""
+        self.refuse_faults()
         problems = [_set_elsewhere(name) for name in self.fields if name in _SET_BY and name != "id"]
         if isinstance(self.fields.get("tags"), str):
             problems.append(_no_list())
@@ -76,11 +91,13 @@ class Sent:
         Raises Invalid for a field that only the server sets, and for null where there must be a value.
         """
         changed: dict[str, Any] = {}
-        problems: list[Problem] = []
+        problems = [self.faults[key] for key in self.faults.keys() & self.extra if not self._is_kept(key, current)]
         for name, value in self.fields.items():
-            if name == "version" or is_same(getattr(current, name), value):
+            if name == "version" or self._is_unchanged(name, value, current):
                 continue
-            if name in _SET_BY:
+            if JSON_NAMES[name] in self.faults:
+                problems.append(self.faults[JSON_NAMES[name]])
+            elif name in _SET_BY:
                 problems.append(_set_elsewhere(name))
             elif value is None and name not in _CLEARED:
                 problems.append(_problem(name, N_("This field cannot be null; leave it out to keep what it holds.")))
@@ -90,11 +107,21 @@ class Sent:
                 changed[name] = _CLEARED[name] if value is None else value
         if problems:
             _refuse(problems)
-        extra = self._extra(current.extra)
+        extra = self._extra({key: raw for key, raw in current.extra.items() if _FIELDS.get(key) not in changed})
         return changed if extra == current.extra else changed | {"extra": extra}
+
+    def _is_unchanged(self, name: str, value: Any, current: Record) -> bool:
+        key = JSON_NAMES[name]
+        return self._is_kept(key, current) if key in current.extra else is_same(getattr(current, name), value)
+
+    def _is_kept(self, key: str, current: Record) -> bool:
+        """Whether the record keeps just this text under the key."""
+        raw = self.raws.get(key)
+        return raw is not None and key in current.extra and is_same_raw(current.extra[key], raw)
 
     def move(self) -> Move:
         """The move that was asked for. Raises Invalid for a field that has no part in it, or is missing."""
+        self.refuse_faults()
         known = ", ".join(JSON_NAMES[name] for name in _OF_A_MOVE)
         others = [JSON_NAMES[name] for name in self.fields if name not in _OF_A_MOVE]
         problems = [
@@ -111,6 +138,8 @@ class Sent:
     def _extra(self, stored: dict[str, bytes]) -> dict[str, bytes]:
         kept = dict(stored)
         for key, raw in self.extra.items():
+            if key in self.faults:
+                continue
             if raw is None:
                 kept.pop(key, None)
             elif not is_same_raw(kept.get(key), raw):
@@ -119,28 +148,40 @@ class Sent:
 
 
 def read_sent(text: bytes) -> Sent:
-    """Read the text of a JSON object by the types of contract 4.
+    """Read the text of a JSON object by the types of contract 4; the keys whose value none of them takes are `faults`.
 
-    Raises Invalid, naming every key whose value cannot be used.
+    Raises Invalid for what is no JSON object.
     """
     try:
         values, raws = strict.read_object(text)
         faults, fields, scratch = strict.unusable(values), {}, Record(id=None, title="")
-        for key in values.keys() & _FIELDS.keys() - faults.keys():
+        for key in values.keys() & _FIELDS.keys():
             name, value = _FIELDS[key], values[key]
-            reason = assign(scratch, name, value) if _is_typed(name, value) else None
-            if reason is not None:
+            fields[name] = value
+            if key in faults or not _is_typed(name, value):
+                continue
+            reason = assign(scratch, name, value)
+            if reason is None:
+                fields[name] = getattr(scratch, name)
+            else:
                 faults[key] = (*reason, {})
-            fields[name] = getattr(scratch, name) if _is_typed(name, value) else value
         if fields.get("category") == []:
             # The two are one (contract 4), and what holds nothing is not given back.
             fields["category"] = None
-        if faults:
-            _refuse([_named(strict.shown(key), template, **params) for key, (template, params) in faults.items()])
-        extra = {key: None if value is None else raws[key] for key, value in values.items() if key not in _FIELDS}
+        others = [key for key in values if key not in _FIELDS]
+        extra = {key: None if values[key] is None or key in faults else raws[key] for key in others}
+        kept = {key: raw for key in values.keys() & {*faults, *_KEPT} if (raw := _raw(raws, key)) is not None}
     except strict.NotReadable as error:
         raise Invalid(error.template, **error.params) from None
-    return Sent(fields, extra)
+    said = {key: _named(strict.shown(key), template, **params) for key, (template, params) in faults.items()}
+    return Sent(fields, extra, said, kept)
+
+
+def _raw(raws: dict[str, bytes], key: str) -> bytes | None:
+    try:
+        return raws[key]
+    except strict.NotReadable:
+        return None
 
 
 def _is_typed(name: str, value: Any) -> bool:

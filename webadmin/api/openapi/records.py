@@ -169,7 +169,11 @@ def _assistant_change(of: Limits) -> dict[str, Any]:
         "required": ["version"],
         "properties": {
             "version": INTEGER_64
-            | {"description": N_("The version that the change is based on; another one is 409 `VERSION_CONFLICT`.")},
+            | {
+                "description": N_(
+                    "The version that the change is based on, 0 for null; another is 409 `VERSION_CONFLICT`."
+                )
+            },
             **_fields(of),
             **_server_set("id", "status", *_SERVER_TIMES, "reviewNote"),
         },
