@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.sites import Site
 from webadmin import catalogue
 
 LIST = "/api/assistants"
@@ -21,19 +20,6 @@ ODD_IDS = [
     "a/b", "a//b", "/a", "new", "backup", "backup/list", "status", "a/status", "~", "~YQ", ".", "..", "ä 1", "a?b#c",
     "%2F", "%", "a\nb", "x" * 255,
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    made = Site(tmp_path_factory.mktemp("assistants"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def shared(site):
-    with site.client(site.serve()) as client:
-        yield client
 
 
 @pytest.fixture

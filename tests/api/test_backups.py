@@ -25,34 +25,12 @@ from tests.api.documents import (
     result,
     text,
 )
-from tests.sites import Site
 from webadmin.backups.folder import hold
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    made = Site(tmp_path_factory.mktemp("api"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server(site):
-    return site.serve()
-
-
-@pytest.fixture(scope="module")
-def shared(site, server):
-    with site.client(server) as client:
-        yield client
-
-
 @pytest.fixture
-def client(shared):
-    """A client of a site whose catalogue is empty."""
-    answer = shared.post(IMPORT, json=EMPTY, params={"mode": "replace", "confirmDeleteAll": "true"})
-    assert answer.status_code == 200, answer.text
-    return shared
+def client(emptied):
+    return emptied
 
 
 class TestExport:

@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from tests.api.documents import (
-    EMPTY,
     EXPORT,
     FORM,
     GOOD,
@@ -26,35 +25,14 @@ from tests.api.documents import (
     result,
     text,
 )
-from tests.sites import Site
 
 LIMIT = 2_000_000
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    made = Site(tmp_path_factory.mktemp("api"), {"MAX_UPLOAD_SIZE": str(LIMIT)})
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def server(site):
-    return site.serve()
-
-
-@pytest.fixture(scope="module")
-def shared(site, server):
-    with site.client(server) as client:
-        yield client
+SETTINGS = {"MAX_UPLOAD_SIZE": str(LIMIT)}
 
 
 @pytest.fixture
-def client(shared):
-    """A client of a site whose catalogue is empty."""
-    answer = shared.post(IMPORT, json=EMPTY, params={"mode": "replace", "confirmDeleteAll": "true"})
-    assert answer.status_code == 200, answer.text
-    return shared
+def client(emptied):
+    return emptied
 
 
 def form_body(boundary: str, content: bytes) -> bytes:

@@ -26,25 +26,9 @@ FIELDS = {
 MANY = 30_000
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    made = Site(tmp_path_factory.mktemp("jobs"))
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def shared(site):
-    with site.client(site.serve()) as client:
-        yield client
-
-
 @pytest.fixture
-def client(shared):
-    """A client of a site whose catalogue is empty."""
-    answer = shared.post(IMPORT, json=document(0), params={"mode": "replace", "confirmDeleteAll": "true"})
-    assert answer.status_code == 200, answer.text
-    return shared
+def client(emptied):
+    return emptied
 
 
 def document(count: int) -> dict:
