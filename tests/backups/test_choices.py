@@ -37,9 +37,7 @@ def decide(choices: Choices, decisions: list[bool | None], mode: Mode) -> None:
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    SIDE, SIDE, st.sampled_from(Mode), DECISIONS, st.integers(0, 1)
-)
+@given(SIDE, SIDE, st.sampled_from(Mode), DECISIONS, st.integers(0, 1))
 def test_counts_shown_with_choices_are_counts_applied_are_the_difference_of_the_exports(
     data: Config,
     stage: Stage,
