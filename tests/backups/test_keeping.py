@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import time_machine
@@ -17,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, full_disk, make_record
 from webadmin import backups, db
-from webadmin.backups import Backup, InvalidBackup, Kind, LastGoodBackup, Reason, State
+from webadmin.backups import Backup, InvalidBackup, Kind, LastGoodBackup, Reason, State, keeping
 from webadmin.config import Config
 from webadmin.errors import DomainError, NotFound
 
@@ -56,6 +57,40 @@ def test_cut_backup_fails_verification_with_the_reason(data: Config, fill: Fill)
     found = backups.verify(name)
     assert found.state is State.FAILED
     assert "cut short" in str(found.error)
+
+
+def test_what_is_said_of_a_backup_while_it_is_proved_stays(
+    data: Config, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, prove = backups.create(ADA).name, keeping.prove
+
+    def pinned_meanwhile(*given: Any, **more: Any) -> Any:
+        with db.transaction() as session:
+            backups.pin(session, name, is_pinned=True)
+            backups.change_note(session, name, "before the audit")
+        return prove(*given, **more)
+
+    monkeypatch.setattr(keeping, "prove", pinned_meanwhile)
+    backups.verify(name)
+    assert [(found.is_pinned, found.note, found.state) for found in history()] == [
+        (True, "before the audit", State.VERIFIED)
+    ]
+
+
+def test_backup_that_is_deleted_while_it_is_proved_leaves_no_row(
+    data: Config, fill: Fill, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, name, prove = backups.create(ADA).name, backups.create(ADA).name, keeping.prove
+
+    def deleted_meanwhile(*given: Any, **more: Any) -> Any:
+        backups.delete(ADA, name)
+        return prove(*given, **more)
+
+    monkeypatch.setattr(keeping, "prove", deleted_meanwhile)
+    with pytest.raises(NotFound):
+        backups.verify(name)
+    assert [found.name for found in history()] == [kept]
+    assert backups.unbin(ADA, name).state is State.VERIFIED
 
 
 def test_two_swapped_backups_are_noticed(data: Config, fill: Fill) -> None:

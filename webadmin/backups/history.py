@@ -298,8 +298,11 @@ def _outdated(session: Session) -> Iterator[BackupFact]:
             yield fresh
 
 
-def remember(fact: BackupFact) -> Backup:
-    """Write a row in a transaction of its own; without a writable database it follows later, by `sync`."""
+def remember(fact: BackupFact, *, is_proof: bool = False) -> Backup:
+    """Write a row in a transaction of its own; without a writable database it follows later, by `sync`.
+
+    A proof takes its time: what people said of the file meanwhile stays. Raises NotFound when it went meanwhile.
+    """
     number = None
     try:
         with db.reading() as connection:
@@ -307,11 +310,21 @@ def remember(fact: BackupFact) -> Backup:
         if not is_known:
             raise Unavailable(N_("The database has not been upgraded yet."))
         with db.transaction() as session:
+            if is_proof:
+                _take_marks(session, fact)
             number = store(session, fact)
     except Unavailable as error:
         _log.warning("the row of the backup %s follows later: %s", fact.name, error)
         _unwritten[current_folder(), fact.name] = fact
     return replace(from_fact(fact, has_file=fact.has_file), id=number)
+
+
+def _take_marks(session: Session, fact: BackupFact) -> None:
+    if not (current_folder() / fact.name).exists():
+        raise no_such_backup()
+    known = session.get(BackupFact, fact.name)
+    if known is not None:
+        fact.is_pinned, fact.note = known.is_pinned, known.note
 
 
 def store(session: Session, fact: BackupFact) -> int | None:

@@ -66,7 +66,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
     """Prove a stored file again and note the outcome: verified, unchecked (no checksum), altered or failed.
 
     A whole file that is not the one made or kept under this name (two were swapped) counts as altered.
-    Raises NotFound.
+    Raises NotFound, also when the file went while it was read.
     """
     sync()
     entry = next((entry for entry in folder_of.entries(current_folder()) if entry.name == name), None)
@@ -95,7 +95,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         else:
             fact.sha256 = document.sha256
     fact.verified_at = clock.now_text()
-    return remember(fact)
+    return remember(fact, is_proof=True)
 
 
 def verify_next(before: datetime) -> Backup | None:

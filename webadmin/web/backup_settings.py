@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import flask
@@ -77,8 +78,8 @@ def save_retention() -> ResponseReturnValue:
     typed = sent(_RETENTION)
     try:
         values = saved_settings.check(typed, config.current())
-        more = len(_dropped(values)) - len(_dropped(config.current()))
-        if more > 0 and request.form.get("confirmed") != str(len(_dropped(values))):
+        names = _dropped(values)
+        if set(names) - set(_dropped(config.current())) and request.form.get("confirmed") != _mark(names):
             return _retention_page(section(_RETENTION, _WRONG, typed), values, asks=True)
         save(typed)
     except Invalid as error:
@@ -143,9 +144,14 @@ def _dropped(values: Config) -> list[str]:
         return [decision.name for decision in backups.retention_plan(db.session(), values=values).dropped]
 
 
+def _mark(names: list[str]) -> str:
+    """What stands for these files in the form that confirms their deletion: others need another look."""
+    return hashlib.blake2b("\n".join(names).encode(), digest_size=12).hexdigest()
+
+
 def _preview(values: Config) -> dict[str, Any]:
     """What is dropped at the next look, and what stays for which reason."""
     with translated_errors():
         plan = backups.retention_plan(db.session(), values=values)
     names = [decision.name for decision in plan.dropped]
-    return {"dropped": names, "kept": len(plan.decisions) - len(names), "over_cap": plan.over_cap}
+    return {"dropped": names, "mark": _mark(names), "kept": len(plan.decisions) - len(names), "over_cap": plan.over_cap}
