@@ -140,7 +140,7 @@ class TestList:
         assert menu["href"] == url
         part = soup(ada.get(url, headers=PARTIAL))
         assert [each.get_text(strip=True) for each in part.select("a, button")] == [
-            "Edit", "Duplicate", "Copy prompt", "Export JSON", "Delete…",
+            "Edit", "Duplicate", "Copy prompt", "History", "Export JSON", "Delete…",
         ]  # fmt: skip
         page = soup(ada.get(url, headers=listed))
         question = soup(ada.get(page.select_one(".page-head .danger")["href"]))
@@ -294,7 +294,9 @@ class TestEditor:
         assert others["temperature"] == "0.7"
         assert others["usageCount"] == "5"
         versions = [" ".join(each.text.split()) for each in page.select(".timeline p")]
-        assert versions == ["v2 · Title", "v1 · Imported"]
+        assert versions == ["v2 · Title", "v1 Compare · Imported"]
+        history = soup(ada.get(page.select_one(".timeline a")["href"]))
+        assert "Renamed" in history.select_one("main").text
         assert page.select_one("#save-bar .primary").get_text(strip=True).startswith("Save as v3")
 
     @pytest.mark.parametrize(
