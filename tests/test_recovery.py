@@ -133,6 +133,17 @@ def test_lost_database_comes_back_from_its_copy(broken, path):
     assert len(titles(path)) == COUNT
 
 
+def test_log_of_a_lost_file_is_set_aside_and_opens_with_the_file_when_that_is_found(broken, path, folder):
+    close(broken)
+    leave_in_the_log(path)
+    path.rename(folder / "moved.db")
+    done = recovery.recover(SYSTEM)
+    assert titles(path)["ast_0003"] == "One"
+    aside = folder / done.set_aside
+    (folder / "moved.db").rename(aside / path.name)
+    assert titles(aside / path.name)["ast_0003"] == "In the log alone"
+
+
 def test_sound_database_is_left_alone(app, path):
     with app.app_context(), pytest.raises(Conflict, match="not damaged"):
         recovery.recover(SYSTEM)

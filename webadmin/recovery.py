@@ -215,7 +215,8 @@ def _swap(path: Path, new: Path, aside: Path | None) -> str | None:
     log that it has lost is found by `damage.set_aside`.
     """
     with _held(path):
-        if aside is None and path.exists():
+        # A log whose file is gone holds the last edits, and belongs to that file should it be found.
+        if aside is None and any(Path(f"{path}{part}").exists() for part in _PARTS):
             aside = _free_folder(path)
             aside.mkdir(mode=0o700)
             # The file itself comes last: that it is there says that its log is, too.
