@@ -12,7 +12,7 @@ import pytest
 from tests.people import add_person, close, session_token, sign_in
 from tests.sites import Site
 from tests.test_safety import full_disk
-from webadmin import backups, catalogue, damage, safety
+from webadmin import backups, catalogue, damage, db, diagnostics, safety, snapshots
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import DatabaseCorrupt, transaction
@@ -133,6 +133,75 @@ def test_mended_file_is_written_to_again(app, path, make_config):
     assert damage.find(path) is None
     with built.app_context(), transaction() as session:
         catalogue.create(session, SYSTEM, FIELDS)
+    close(built)
+
+
+def break_rules(path: Path) -> None:
+    """Rows that the table's own rules refuse, as another program may have written them: its CHECK, its NOT NULL."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=1")
+        connection.execute("UPDATE assistants SET status='archived' WHERE id < 'ast_0015'")
+        connection.execute("PRAGMA writable_schema=1")
+        (kept,) = connection.execute("SELECT sql FROM sqlite_master WHERE name='assistants'").fetchone()
+        change = "UPDATE sqlite_master SET sql=? WHERE name='assistants'"
+        connection.execute(change, (kept.replace("author TEXT NOT NULL", "author TEXT"),))
+        connection.commit()
+        with closing(sqlite3.connect(path)) as other:
+            other.execute("UPDATE assistants SET author=NULL WHERE id='ast_0018'")
+            other.commit()
+        connection.execute(change, (kept,))
+        connection.commit()
+
+
+def test_rows_outside_the_rules_are_no_damage_and_stop_no_copy(app, path, make_config):
+    fill(app, 20)
+    break_rules(path)
+    with closing(sqlite3.connect(path)) as connection:
+        said = " ".join(line for (line,) in connection.execute("PRAGMA quick_check"))
+    assert "CHECK constraint failed" in said
+    built = create_app(make_config())
+    assert damage.find(path) is None
+    with built.app_context():
+        assert backups.create(SYSTEM).is_verified
+        assert snapshots.check(snapshots.take().name) is snapshots.State.SOUND
+        with transaction() as session:
+            catalogue.create(session, SYSTEM, FIELDS)
+        checks = {check.code: check.state for check in diagnostics.run_checks()}
+        assert diagnostics.CheckState.BAD not in checks.values()
+    close(built)
+
+
+def test_fault_behind_many_rows_outside_the_rules_is_found(app, path):
+    fill(app, 20)
+    break_rules(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert db.structural_faults(connection, check="integrity_check") == []
+        connection.execute("CREATE INDEX zz_short ON assistants(title) WHERE id < 'ast_0018'")
+        connection.execute("PRAGMA writable_schema=1")
+        connection.execute(
+            "UPDATE sqlite_master SET sql='CREATE INDEX zz_short ON assistants(title)' WHERE name='zz_short'"
+        )
+        connection.commit()
+    with closing(sqlite3.connect(path)) as connection:
+        found = db.structural_faults(connection, check="integrity_check")
+    assert found
+    assert all("zz_short" in fault for fault in found)
+
+
+def test_index_by_an_unknown_collation_is_no_damage(app, path, make_config):
+    fill(app, 20)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.create_collation("zh_pinyin", lambda left, right: (left > right) - (left < right))
+        connection.execute("CREATE INDEX theirs ON assistants(title COLLATE zh_pinyin)")
+        connection.commit()
+    built = create_app(make_config())
+    assert damage.find(path) is None
+    with built.app_context():
+        assert backups.create(SYSTEM).is_verified
+        assert snapshots.check(snapshots.take().name) is snapshots.State.SOUND
+        told = {check.code: check for check in diagnostics.run_checks()}
+        assert any("zh_pinyin" in str(check.fact) for check in told.values())
+        assert diagnostics.CheckState.BAD not in {check.state for check in told.values()}
     close(built)
 
 

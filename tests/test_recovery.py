@@ -125,6 +125,19 @@ def test_rows_that_cannot_be_read_come_from_the_copy(broken, path):
     assert len(titles(path)) >= COUNT
 
 
+def test_row_that_the_rules_refuse_is_listed_and_the_others_are_taken(broken, path):
+    close(broken)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA ignore_check_constraints=1")
+        connection.execute("UPDATE assistants SET status='esaft', version=9 WHERE id='ast_0003'")
+        connection.commit()
+    done = recovery.recover(SYSTEM)
+    assert (done.was_read, done.unreadable) == (COUNT, 1)
+    told = {d.id: d.is_taken for d in done.differences}
+    assert told == {"ast_0003": False, "ast_0007": True, "ast_later": True}
+    check_recovered(path)
+
+
 def test_lost_database_comes_back_from_its_copy(broken, path):
     close(broken)
     for part in path.parent.glob("assistants.db*"):

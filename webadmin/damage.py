@@ -120,11 +120,15 @@ def set_aside(database: Path) -> Path | None:
 def look(engine: Engine, database: Path) -> list[str]:
     """Read every page; note the faults, or take the note away when there are none: somebody mended or replaced it.
 
-    Returns the faults. Raises the errors of `webadmin.db` when the file cannot be read for another reason.
+    Returns the faults; none where SQLite cannot run its check, and the note stays as it is then. Raises the errors of
+    `webadmin.db` when the file cannot be read for another reason.
     """
     try:
         with db.translated_errors(), engine.connect() as connection:
             faults = db.quick_check(connection)
+    except db.CannotBeChecked as error:
+        _log.warning("%s", error)
+        return []
     except db.DatabaseCorrupt as error:
         faults = [str(getattr(error.__cause__, "orig", error.__cause__))]
     if faults:

@@ -183,7 +183,10 @@ def _schema() -> Finding:
 
 def _integrity() -> Finding:
     with db.db.engine.connect() as connection:
-        faults = db.quick_check(connection)
+        try:
+            faults = db.quick_check(connection)
+        except db.CannotBeChecked as error:
+            return Finding(CheckState.WARN, error.message, error.hint)
     if not faults:
         return _ok(N_("SQLite's quick check found every page sound."))
     return _bad(

@@ -9,13 +9,15 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 from filelock import FileLock
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, clock, config, damage, db, snapshots
@@ -23,6 +25,7 @@ from webadmin.accounts import Actor
 from webadmin.catalogue import Change, Record
 from webadmin.errors import N_, Conflict, Unavailable
 
+_BATCH = 500
 _PARTS = ("", "-wal", "-shm")
 
 
@@ -51,13 +54,23 @@ class Difference:
 class Recovery:
     """What a recovery came to: from which copy, what was read from the damaged file, and where that lies now."""
 
-    source: str
+    source: str = ""
     in_copy: int = 0
     was_read: int = 0
     unreadable: int = 0
     recovered: int = 0
     set_aside: str | None = None
     differences: list[Difference] = field(default_factory=list)
+
+    def refuse(self, record: Record) -> None:
+        """A row that the table's rules do not let in: it counts as unreadable, and is listed as not taken."""
+        self.unreadable += 1
+        for index, listed in enumerate(self.differences):
+            if listed.id == record.id:
+                self.was_read -= 1
+                self.differences[index] = replace(listed, is_taken=False)
+                return
+        self.differences.append(Difference(str(record.id), record.title, None, record.version, is_taken=False))
 
 
 def recover(actor: Actor, *, take_newer: bool = True) -> Recovery:
@@ -80,7 +93,8 @@ def recover(actor: Actor, *, take_newer: bool = True) -> Recovery:
         with _workshop(path) as folder:
             damaged = _copy_for_reading(aside / path.name if aside else path, folder)
             new = folder / path.name
-            done = Recovery(_build(new, actor))
+            done = Recovery()
+            done.source = _build(new, actor, done)
             _bring_over(new, damaged, actor, done, take_newer=take_newer)
             _prove(new)
             done.set_aside = _swap(path, new, aside)
@@ -110,7 +124,7 @@ def _copy_for_reading(path: Path, folder: Path) -> Path | None:
     return copy
 
 
-def _build(new: Path, actor: Actor) -> str:
+def _build(new: Path, actor: Actor, done: Recovery) -> str:
     """Make the new database from the newest sound snapshot, else the newest verified backup; returns its name."""
     for snapshot in snapshots.list_snapshots():
         if snapshots.check(snapshot.name) is snapshots.State.SOUND:
@@ -122,7 +136,7 @@ def _build(new: Path, actor: Actor) -> str:
     folder = config.current().database_backup_dir
     for path in sorted(folder.glob("assistants_backup_*.json"), reverse=True):
         if _is_verified(path):
-            _fill(new, path, actor)
+            _fill(new, path, actor, done)
             return path.name
     raise NothingToRecoverFrom
 
@@ -150,14 +164,14 @@ def _is_verified(path: Path) -> bool:
         return False
 
 
-def _fill(new: Path, backup: Path, actor: Actor) -> None:
+def _fill(new: Path, backup: Path, actor: Actor, done: Recovery) -> None:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     _migrate(new)
     scratch = new.with_name("records.db")
     backups.stage_file(actor, backup, scratch)
     with _open(scratch) as records, records.connect() as source, _open(new) as engine, db.writing(engine) as target:
         changes = (Change(None, record) for record in catalogue.iter_records(source))
-        catalogue.write_records(target, actor, changes, source="import")
+        _write(target, actor, changes, done)
 
 
 def _bring_over(new: Path, damaged: Path | None, actor: Actor, done: Recovery, *, take_newer: bool) -> None:
@@ -168,8 +182,27 @@ def _bring_over(new: Path, damaged: Path | None, actor: Actor, done: Recovery, *
         if damaged is not None:
             with _open(damaged) as source, suppress(db.DatabaseCorrupt), db.translated_errors(), source.connect() as c:
                 changes = list(_compared(catalogue.rescue(c), copy, done, take_newer=take_newer))
-                catalogue.write_records(copy, actor, changes, source="import")
+                _write(copy, actor, changes, done)
         done.recovered = _count(copy)
+
+
+def _write(target: Connection, actor: Actor, changes: Iterable[Change], done: Recovery) -> None:
+    """Write the changes; a row that the table's rules refuse is listed as not taken, and stops no other."""
+    pending = iter(changes)
+    while batch := list(islice(pending, _BATCH)):
+        if not _is_written(target, actor, batch):
+            for change in batch:
+                if not _is_written(target, actor, [change]):
+                    done.refuse(change.record)
+
+
+def _is_written(target: Connection, actor: Actor, batch: list[Change]) -> bool:
+    try:
+        with target.begin_nested():
+            catalogue.write_records(target, actor, batch, source="import")
+    except IntegrityError:
+        return False
+    return True
 
 
 def _compared(
@@ -199,8 +232,9 @@ def _prove(new: Path) -> None:
     """Every page sound, one file without a log, on the disk. Raises DatabaseCorrupt."""
     with closing(sqlite3.connect(new)) as connection:
         connection.execute("PRAGMA journal_mode=DELETE")
-        if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-            raise db.DatabaseCorrupt
+        with suppress(db.CannotBeChecked):
+            if db.structural_faults(connection, check="integrity_check", most=1):
+                raise db.DatabaseCorrupt
     descriptor = os.open(new, os.O_RDONLY)
     try:
         os.fsync(descriptor)
