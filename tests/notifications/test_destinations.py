@@ -116,7 +116,9 @@ class TestAddresses:
     @pytest.mark.parametrize(
         "host",
         ["127.0.0.1", "localhost", "127.1", "0x7f000001", "10.1.2.3", "192.168.0.1", "172.16.5.5", "100.64.0.1",
-         "[::1]", "[fd00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]"],
+         "[::1]", "[fd00::1]", "[::ffff:10.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+         "[fec0::1]", "[feff::1]", "[::10.1.2.3]", "[::127.0.0.1]",
+         "[::ffff:0:10.1.2.3]", "[::ffff:0:127.0.0.1]"],
     )  # fmt: skip
     def test_this_machine_and_private_networks_need_the_setting(self, site, host):
         site(WEBHOOK_URL=f"http://{host}/x", NOTIFY_ALLOW_PRIVATE="false")
@@ -125,7 +127,20 @@ class TestAddresses:
         assert "of this machine or a private network. NOTIFY_ALLOW_PRIVATE=true allows these." in answer
 
     @pytest.mark.parametrize(
-        "host", ["169.254.169.254", "[fe80::1]", "224.0.0.1", "[ff02::1]", "0.0.0.0", "240.0.0.1", "[::]"]
+        "host",
+        [
+            "169.254.169.254",
+            "[fe80::1]",
+            "224.0.0.1",
+            "[ff02::1]",
+            "0.0.0.0",
+            "240.0.0.1",
+            "[::]",
+            "[64:ff9b:1::808:808]",
+            "[64:ff9b:1:ffff::1]",
+            "[::169.254.169.254]",
+            "[::ffff:0:169.254.169.254]",
+        ],
     )
     def test_link_local_multicast_and_reserved_are_never_called(self, site, host):
         site(WEBHOOK_URL=f"http://{host}/x")

@@ -18,8 +18,12 @@ from webadmin.errors import N_, Unavailable
 
 STEP_SECONDS = 10
 TOTAL_SECONDS = 20
-# Address ranges of IPv6 that stand for one of IPv4, whose last 32 bits it is (RFC 6052, 2.1).
-_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+# Ranges of IPv6 whose addresses stand for one of IPv4, their last 32 bits: of translators (RFC 6052, 2.1; RFC 2765,
+# 2.1) and «IPv4-compatible» (RFC 4291, 2.5.5.1).
+_TRANSLATED = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::ffff:0:0:0/96", "::/96")))
+# What versions of the library take for reachable and is not: translators of one's own network, whose form is theirs to
+# choose (RFC 8215), and the site-local addresses of old (RFC 3879).
+_PRIVATE = tuple(map(ipaddress.IPv6Network, ("64:ff9b:1::/48", "fec0::/10")))
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -108,7 +112,8 @@ def _addresses(host: str, port: int) -> list[tuple[int, tuple[str, int] | tuple[
 
 def _check(host: str, address: _Address) -> None:
     meant = _meant(address)
-    if meant.is_global and not meant.is_multicast:
+    is_private = any(meant in network for network in _PRIVATE)
+    if meant.is_global and not meant.is_multicast and not is_private:
         return
     is_never = meant.is_link_local or meant.is_multicast or meant.is_unspecified or _is_reserved(meant)
     if is_never:
@@ -132,7 +137,7 @@ def _meant(address: _Address) -> _Address:
     """The address of IPv4 that one of IPv6 leads to, else the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
         return address
-    if address in _TRANSLATED:
+    if int(address) > 1 and any(address in network for network in _TRANSLATED):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     teredo = address.teredo[1] if address.teredo else None
     return address.ipv4_mapped or address.sixtofour or teredo or address
