@@ -18,7 +18,8 @@ from webadmin.web.filters import message
 
 RECORDS = ("id", "title", "action", "fields", "reason")
 PROBLEMS = ("kind", "record", "id", "field", "message")
-_FORMULA = re.compile("'*[=+@\t\r-]")
+# Spreadsheets pass over some of what may stand before a formula; tab and line ends begin one by themselves.
+_FORMULA = re.compile("['\ufeff ]*[=+@\t\n\v\r-]")
 _BATCH = 500
 # Without it, spreadsheets take the file for one of an older encoding.
 _BYTE_ORDER_MARK = "\ufeff"
@@ -71,7 +72,8 @@ def _problem(kind: str, problem: Problem) -> Sequence[str]:
 def guarded(text: str) -> str:
     """The text with an apostrophe before it where a spreadsheet would take it for a formula.
 
-    So also where apostrophes stand before such a beginning: taking one away again gives every text back.
+    So also where spaces, marks of byte order or apostrophes stand before such a beginning: taking one apostrophe away
+    again gives every text back.
     """
     return f"'{text}" if _FORMULA.match(text) else text
 
