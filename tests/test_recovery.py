@@ -94,6 +94,45 @@ def test_without_a_snapshot_the_newest_verified_backup_is_the_base(broken, path,
     check_recovered(path)
 
 
+def later_backup(app) -> str:
+    """One more backup, which alone holds `ast_second`; returns its name."""
+    with app.app_context():
+        with transaction() as session:
+            catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_second")
+        return backups.create(SYSTEM).name
+
+
+def test_newest_backup_is_the_one_of_the_latest_time_whatever_the_files_are_called(app, path, folder):
+    with app.app_context():
+        first = folder / "backups" / backups.create(SYSTEM).name
+        newest = later_backup(app)
+        first.rename(first.with_name("assistants_backup_spring.json"))
+        (folder / "backups" / "assistants_backup_zz.json").symlink_to(folder / "backups" / newest)
+        close(app)
+        drop_database(path)
+        assert recovery.recover(SYSTEM).source == newest
+    assert "ast_second" in titles(path)
+
+
+def test_backup_in_the_place_of_another_is_not_taken(app, path, folder):
+    with app.app_context():
+        first = folder / "backups" / backups.create(SYSTEM).name
+        newest = folder / "backups" / later_backup(app)
+        with transaction() as session:
+            catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_third")
+        third = folder / "backups" / backups.create(SYSTEM).name
+        third.rename(newest)
+        close(app)
+        damage.note(path, ["by hand"])
+        break_page(path, "aa_revision")
+        assert recovery.recover(SYSTEM).source == first.name
+
+
+def drop_database(path: Path) -> None:
+    for part in path.parent.glob("assistants.db*"):
+        part.unlink()
+
+
 def test_altered_copies_are_never_used(broken, path, folder):
     for file in [*(folder / "snapshots").glob("*.db"), *(folder / "backups").glob("*.json")]:
         file.write_bytes(file.read_bytes().replace(b"Be one", b"Be two").replace(b"One", b"Two"))
@@ -140,8 +179,7 @@ def test_row_that_the_rules_refuse_is_listed_and_the_others_are_taken(broken, pa
 
 def test_lost_database_comes_back_from_its_copy(broken, path):
     close(broken)
-    for part in path.parent.glob("assistants.db*"):
-        part.unlink()
+    drop_database(path)
     assert recovery.recover(SYSTEM).was_read == 0
     assert len(titles(path)) == COUNT
 

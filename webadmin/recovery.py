@@ -17,13 +17,13 @@ from pathlib import Path
 
 from filelock import FileLock
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, clock, config, damage, db, snapshots
 from webadmin.accounts import Actor
 from webadmin.catalogue import Change, Record
-from webadmin.errors import N_, Conflict, Unavailable
+from webadmin.errors import N_, Conflict, DomainError, Unavailable
 
 _BATCH = 500
 _PARTS = ("", "-wal", "-shm")
@@ -94,7 +94,7 @@ def recover(actor: Actor, *, take_newer: bool = True) -> Recovery:
             damaged = _copy_for_reading(aside / path.name if aside else path, folder)
             new = folder / path.name
             done = Recovery()
-            done.source = _build(new, actor, done)
+            done.source = _build(new, damaged, actor, done)
             _bring_over(new, damaged, actor, done, take_newer=take_newer)
             _prove(new)
             done.set_aside = _swap(path, new, aside)
@@ -124,7 +124,7 @@ def _copy_for_reading(path: Path, folder: Path) -> Path | None:
     return copy
 
 
-def _build(new: Path, actor: Actor, done: Recovery) -> str:
+def _build(new: Path, damaged: Path | None, actor: Actor, done: Recovery) -> str:
     """Make the new database from the newest sound snapshot, else the newest verified backup; returns its name."""
     for snapshot in snapshots.list_snapshots():
         if snapshots.check(snapshot.name) is snapshots.State.SOUND:
@@ -133,11 +133,12 @@ def _build(new: Path, actor: Actor, done: Recovery) -> str:
                 _migrate(new)
                 return snapshot.name
             new.unlink(missing_ok=True)
-    folder = config.current().database_backup_dir
-    for path in sorted(folder.glob("assistants_backup_*.json"), reverse=True):
-        if _is_verified(path):
-            _fill(new, path, actor, done)
-            return path.name
+    backup = new.with_name("backup.json")
+    for name in backups.names_by_time():
+        if _is_verified(name, backup, damaged):
+            _fill(new, backup, actor, done)
+            return name
+        backup.unlink(missing_ok=True)
     raise NothingToRecoverFrom
 
 
@@ -156,12 +157,27 @@ def _migrate(new: Path) -> None:
             db.migrate(connection)
 
 
-def _is_verified(path: Path) -> bool:
+def _is_verified(name: str, copy: Path, damaged: Path | None) -> bool:
+    """Copy a stored backup, and prove the copy: whole, and the file that was made under this name."""
     try:
-        with path.open("rb") as file:
-            return backups.prove(file).state is backups.State.VERIFIED
-    except (backups.InvalidBackup, backups.NotProved, OSError):
+        with backups.open_backup(name) as stored:
+            backups.receive(stored, copy)
+        with copy.open("rb") as file:
+            proof = backups.prove(file)
+    except db.DiskFull:
+        raise
+    except (DomainError, OSError):
         return False
+    return proof.state is backups.State.VERIFIED and not _is_swapped(name, proof.document.sha256, damaged)
+
+
+def _is_swapped(name: str, sha256: str, damaged: Path | None) -> bool:
+    """Whether the damaged file says that it is another one; what cannot be read there says nothing."""
+    if damaged is None:
+        return False
+    with _open(damaged) as engine, suppress(DBAPIError), engine.connect() as connection:
+        return backups.is_other_file(backups.find_fact(connection, name), sha256)
+    return False
 
 
 def _fill(new: Path, backup: Path, actor: Actor, done: Recovery) -> None:

@@ -10,7 +10,7 @@ from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, st
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
 from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed
-from webadmin.backups.history import Backup, get, list_backups, sync
+from webadmin.backups.history import Backup, find_fact, get, is_other_file, list_backups, names_by_time, sync
 from webadmin.backups.keeping import (
     BIN_DAYS,
     NOTE_MAX,
@@ -108,17 +108,20 @@ __all__ = [
     "due_run",
     "export",
     "find_comparison",
+    "find_fact",
     "find_in_backup",
     "find_sides",
     "get",
     "hold",
     "is_name",
+    "is_other_file",
     "keep_upload",
     "list_backups",
     "list_bin",
     "make_plan",
     "mark_of",
     "measure_export",
+    "names_by_time",
     "next_runs",
     "open_backup",
     "open_choices",

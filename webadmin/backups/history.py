@@ -118,6 +118,12 @@ def list_backups(session: Session) -> list[Backup]:
     return sorted((_numbered(backup, originals) for backup in found), key=_newest_first, reverse=True)
 
 
+def names_by_time() -> list[str]:
+    """What lies in the folder, newest document first whatever the files are called; asks no database."""
+    found = [from_fact(discovered(entry), has_file=True) for entry in folder_of.entries(current_folder())]
+    return [backup.name for backup in sorted(found, key=_newest_first, reverse=True)]
+
+
 def get(session: Session, name: str) -> Backup:
     """One backup by its name. Raises NotFound."""
     found = next((backup for backup in list_backups(session) if backup.name == name), None)
