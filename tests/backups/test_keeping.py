@@ -67,7 +67,7 @@ def test_what_is_said_of_a_backup_while_it_is_proved_stays(
     def pinned_meanwhile(*given: Any, **more: Any) -> Any:
         with db.transaction() as session:
             backups.pin(session, name, is_pinned=True)
-            backups.change_note(session, name, "before the audit")
+            backups.change_note(session, name, "before the audit", shown="")
         return prove(*given, **more)
 
     monkeypatch.setattr(keeping, "prove", pinned_meanwhile)

@@ -54,6 +54,35 @@ def test_note_that_is_too_long_is_refused_and_kept_in_the_form(app, browser, nam
     assert (stored(app, name).note, stored(app, name).is_pinned) == (None, False)
 
 
+@pytest.mark.parametrize("end", ["note", "pin"])
+@pytest.mark.parametrize("first", ["", "before the audit"])
+def test_old_form_replaces_no_note_that_another_wrote_meanwhile(app, browser, name, end, first):
+    browser.post(f"/backups/{name}/note", note=first, shown="")
+    old = form(browser.page(f"/backups/{name}/{end}"), end)
+    browser.submit(form(browser.page(f"/backups/{name}/note"), "note"), note="the one <of> Ada")
+    page = soup(browser.submit(old, note="mine"), 409)
+    assert "“the one <of> Ada”" in words(page.select_one(".error"))
+    assert page.select_one("#note")["value"] == "mine"
+    assert (stored(app, name).note, stored(app, name).is_pinned) == ("the one <of> Ada", False)
+    assert browser.submit(form(page, end)).status_code == 303
+    assert (stored(app, name).note, stored(app, name).is_pinned) == ("mine", end == "pin")
+
+
+def test_old_form_is_told_of_a_note_that_was_taken_away(app, browser, name):
+    browser.post(f"/backups/{name}/note", note="first", shown="")
+    old = form(browser.page(f"/backups/{name}/note"), "note")
+    browser.submit(old, note="")
+    page = soup(browser.submit(old, note="second"), 409)
+    assert "Somebody took the note away" in words(page.select_one(".error"))
+    assert (stored(app, name).note, page.select_one("#note")["value"]) == (None, "second")
+
+
+def test_same_note_sent_twice_is_saved(app, browser, name):
+    old = form(browser.page(f"/backups/{name}/note"), "note")
+    assert [browser.submit(old, note=" twice ").status_code for _ in range(2)] == [303, 303]
+    assert stored(app, name).note == "twice"
+
+
 def test_note_of_the_program_shown_in_chinese_stays_translatable(app, browser):
     store(app, make_record())
     with app.app_context():

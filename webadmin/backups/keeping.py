@@ -180,12 +180,19 @@ class _WithinOne(Silent):
         self.whole.check_cancelled()
 
 
-def change_note(session: Session, name: str, note: str) -> None:
-    """Write what people say about a backup. Raises NotFound, Invalid for one that is too long."""
+def change_note(session: Session, name: str, note: str, *, shown: str) -> None:
+    """Write what people say about a backup, in the place of the note that they were `shown`.
+
+    Raises NotFound, Invalid for one that is too long, Conflict when another one than `shown` stands there by now.
+    """
     if len(note) > NOTE_MAX:
         said = Message(N_("This has more than %(limit)d characters."), {"limit": NOTE_MAX})
         raise Invalid(said.template, problems=[Problem(said, field="note")], limit=NOTE_MAX)
-    _fact(session, name).note = note.strip() or None
+    fact, note = _fact(session, name), note.strip()
+    # Browsers send line ends in their own way.
+    if note != (fact.note or "") and shown.splitlines() != (fact.note or "").splitlines():
+        raise Conflict(N_("Somebody changed the note meanwhile."))
+    fact.note = note or None
 
 
 def pin(session: Session, name: str, *, is_pinned: bool) -> None:

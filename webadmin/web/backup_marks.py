@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
 import flask
@@ -12,7 +13,7 @@ from flask_babel import gettext
 from webadmin import backups, jobs
 from webadmin.backups import Backup
 from webadmin.db import db, transaction, translated_errors
-from webadmin.errors import N_, Invalid, Message
+from webadmin.errors import N_, Conflict, Invalid, Message
 from webadmin.jobs import Progress
 from webadmin.security import current_actor
 from webadmin.web.filters import message, moment
@@ -26,7 +27,7 @@ bp = Blueprint("backup_marks", __name__, url_prefix="/backups")
 def ask_pin(name: str) -> ResponseReturnValue:
     """Ask why a backup is to be kept; saying nothing is an answer too."""
     backup = _get(name)
-    return _question(backup, backup.note or "", is_pin=True)
+    return _question(backup, _shown(backup), is_pin=True)
 
 
 @bp.post("/<name>/pin")
@@ -48,7 +49,7 @@ def unpin(name: str) -> ResponseReturnValue:
 def ask_note(name: str) -> ResponseReturnValue:
     """The form of the note alone."""
     backup = _get(name)
-    return _question(backup, backup.note or "", is_pin=False)
+    return _question(backup, _shown(backup), is_pin=False)
 
 
 @bp.post("/<name>/note")
@@ -74,32 +75,45 @@ def _written(name: str, *, is_pin: bool) -> flask.Response:
     try:
         with transaction() as session:
             # What the program itself noted is shown in the reader's language: that alone is no change.
-            if text != _shown(backup.note or ""):
-                backups.change_note(session, name, text)
+            if text != _shown(backups.get(session, name)):
+                backups.change_note(session, name, text, shown=request.form.get("shown", ""))
             if is_pin:
                 backups.pin(session, name, is_pinned=True)
     except Invalid as error:
-        return _question(backup, text, is_pin=is_pin, error=message(error.message))
+        return _question(backup, text, is_pin=is_pin, error=message(error.message), status=422)
+    except Conflict:
+        backup = _get(name)
+        return _question(backup, text, is_pin=is_pin, error=_meanwhile(_shown(backup)), status=409)
     toast = gettext("Pinned: it stays until you unpin it.") if is_pin else gettext("The note is saved.")
     return redirect(url_for("backups.show", name=name), toast=toast)
 
 
-def _question(backup: Backup, text: str, *, is_pin: bool, error: str | None = None) -> flask.Response:
+def _question(
+    backup: Backup, text: str, *, is_pin: bool, error: str | None = None, status: int = 200
+) -> flask.Response:
     return page(
         "backups/mark.html",
         "backups/_mark.html",
-        status=422 if error else 200,
+        status=status,
         backup=backup,
         when=moment(backup.made_at) if backup.made_at else backup.name,
-        note=text if error else _shown(text),
+        note=text,
+        # A note that was refused for its length still stands against the one that its writer saw.
+        shown=request.form.get("shown", "") if status == HTTPStatus.UNPROCESSABLE_ENTITY else backup.note or "",
         is_pin=is_pin,
         error=error,
         limit=backups.NOTE_MAX,
     )
 
 
-def _shown(text: str) -> str:
-    return gettext(text) if text else ""
+def _meanwhile(note: str) -> str:
+    if not note:
+        return gettext("Somebody took the note away meanwhile. Send yours again to write it.")
+    return gettext("Somebody changed the note meanwhile to “%(note)s”. Send yours again to replace it.", note=note)
+
+
+def _shown(backup: Backup) -> str:
+    return gettext(backup.note) if backup.note else ""
 
 
 def _get(name: str) -> Backup:
