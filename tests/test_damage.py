@@ -239,6 +239,27 @@ def test_database_deleted_in_use_is_not_made_anew(app, path):
     assert app.test_client().get("/api/health").status_code == 503
 
 
+@pytest.mark.parametrize("is_empty_file", [False, True])
+def test_file_moved_away_in_use_is_told_at_once_and_well_when_it_is_back(app, path, is_empty_file):
+    with app.app_context():
+        backups.create(SYSTEM)
+    browser = app.test_client()
+    assert browser.get("/api/health").status_code == 200
+    path.rename(path.with_name("away.db"))
+    if is_empty_file:
+        path.touch()
+    answer = browser.get("/api/health")
+    assert (answer.status_code, answer.json["error"]["details"]["checks"]["database"]) == (503, "failing")
+    with app.app_context():
+        assert safety.current().state is safety.State.DAMAGED
+        with pytest.raises(damage.DatabaseGone), transaction():
+            pass
+    path.with_name("away.db").rename(path)
+    with app.app_context():
+        safety.forget()
+    assert browser.get("/api/health").status_code == 200
+
+
 def test_folder_with_nothing_but_backups_begins_empty(folder, make_config):
     (folder / "backups").mkdir()
     (folder / "backups" / "assistants_backup_20260101_020000.json").write_text("[]")

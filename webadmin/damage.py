@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import sqlite3
+import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,11 +93,16 @@ def note(database: Path, faults: list[str]) -> None:
         file.write(text)
 
 
+def is_gone(database: Path) -> bool:
+    """Whether the file is not there or empty, whatever a process that still has the lost one open can read of it."""
+    return _identity(database) is None
+
+
 def refuse(database: Path) -> None:
-    """Raise DatabaseDamaged when the file is noted as damaged, DatabaseGone when it is not there."""
+    """Raise DatabaseDamaged when the file is noted as damaged, DatabaseGone when it is not there or empty."""
     if note_path(database).exists():
         raise DatabaseDamaged
-    if not database.exists():
+    if is_gone(database):
         raise DatabaseGone(database)
 
 
@@ -145,18 +151,21 @@ def is_large(database: Path) -> bool:
 
 
 def _identity(database: Path) -> int | None:
+    """The number of the file; None where it is gone, and for an empty one, which takes the place of no other."""
     try:
-        return database.stat().st_ino
+        status = database.stat()
     except OSError:
         return None
+    return status.st_ino if status.st_size else None
 
 
 def watch(engine: Engine, database: Path) -> None:
     """From now on this engine notes damage when it meets it, writes to no damaged file, and makes no missing one."""
+    was_open = threading.Event()
 
     def connect(*_arguments: Any) -> None:
-        # SQLite would make an empty file.
-        if not database.exists():
+        # SQLite would make an empty file; only what opens a new database begins with one.
+        if not database.exists() or (was_open.is_set() and is_gone(database)):
             raise DatabaseGone(database)
 
     def begin(connection: Connection) -> None:
@@ -170,6 +179,7 @@ def watch(engine: Engine, database: Path) -> None:
             note(database, [str(context.original_exception)])
 
     def remember(_connection: Any, record: Any) -> None:
+        was_open.set()
         record.info["file"] = _identity(database)
 
     def check_out(_connection: Any, record: Any, _proxy: Any) -> None:

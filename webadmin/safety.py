@@ -259,11 +259,15 @@ def current_facts() -> Facts:
 def _current() -> tuple[Facts, Safety]:
     path = config.current().database_path
     kept = _kept.get(path)
-    is_late = kept is not None and damage.find(path) is not None and not kept[1].is_damaged
+    is_late = kept is not None and not kept[1].is_damaged and _is_damaged(path)
     if kept is None or is_late or time.monotonic() - kept[0] > _KEPT_SECONDS:
         facts = gather()
         kept = _kept[path] = time.monotonic(), facts, decide(facts)
     return kept[1:]
+
+
+def _is_damaged(path: Path) -> bool:
+    return damage.is_gone(path) or damage.find(path) is not None
 
 
 def forget() -> None:
@@ -291,7 +295,7 @@ def gather() -> Facts:
     values, now = config.current(), clock.now()
     signs = _signs()
     trouble = _write_trouble(values.database_path.parent)
-    is_damaged, status, since = damage.find(values.database_path) is not None, _NOTHING_KNOWN, None
+    is_damaged, status, since = _is_damaged(values.database_path), _NOTHING_KNOWN, None
     try:
         with db.reading() as connection:
             status = backups.status(Session(connection), now)
