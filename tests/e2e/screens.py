@@ -62,6 +62,11 @@ def send(selector: str, *, shows: str, **typed: str) -> Act:
     return act
 
 
+def _noted_meanwhile(page: Page, world: World) -> None:
+    page.locator("[name=shown]").evaluate("field => { field.value = 'what stood there before'; }")
+    send("main .primary", shows=".wrong", note="Mine")(page, world)
+
+
 def _upload(content: bytes) -> Act:
     def act(page: Page, _world: World) -> None:
         page.set_input_files("#file", {"name": "market.json", "mimeType": "application/json", "buffer": content})
@@ -272,6 +277,7 @@ SCREENS = [
         "/backups/{pinned}/note",
         send("main .primary", shows="[role=alert], .wrong", note="n" * 2001),
     ),
+    Screen("backup - note changed meanwhile", "full", "/backups/{pinned}/note", _noted_meanwhile),
     Screen("backup - not checked", "full", "/backups/{unchecked}"),
     Screen("backup - altered", "full", "/backups/{altered}"),
     Screen("backup - missing", "full", "/backups/{missing}"),
