@@ -177,6 +177,21 @@ def test_row_that_the_rules_refuse_is_listed_and_the_others_are_taken(broken, pa
     check_recovered(path)
 
 
+def test_assistant_deleted_after_the_copy_comes_back_and_is_listed(app, path):
+    fill(app, 20)
+    with app.app_context():
+        snapshots.take()
+        with transaction() as session:
+            catalogue.remove(session, SYSTEM, "ast_0004", version=1)
+        close(app)
+        break_page(path, "aa_revision")
+        damage.note(path, ["by hand"])
+        done = recovery.recover(SYSTEM)
+    told = [(d.id, d.version_in_copy, d.version_read, d.is_taken) for d in done.differences]
+    assert told == [("ast_0004", 1, None, False)]
+    assert "ast_0004" in titles(path)
+
+
 def test_lost_database_comes_back_from_its_copy(broken, path):
     close(broken)
     drop_database(path)
@@ -266,4 +281,14 @@ def test_command_reports_numbers_and_differences(tmp_path):
     assert (said["recovered"], said["unreadable"]) == (0, 0)
     assert (site.data / said["set_aside"] / "assistants.db").read_bytes() == b"no database" * 1000
     site.flask("doctor", ok=False)
+    site.close()
+
+
+def test_command_says_what_a_backup_does_not_hold(tmp_path):
+    site = Site(tmp_path)
+    site.flask("db", "upgrade")
+    site.flask("backup", "create")
+    drop_database(site.data / "assistants.db")
+    said = site.flask("recover").stdout
+    assert "people, tokens" in said
     site.close()

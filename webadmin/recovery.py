@@ -41,7 +41,7 @@ class NothingToRecoverFrom(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An assistant that the damaged file holds otherwise than the copy; versions are None where it is not there."""
+    """An assistant that the damaged file holds otherwise than the copy, or not; versions are None where it is not."""
 
     id: str
     title: str
@@ -197,7 +197,9 @@ def _bring_over(new: Path, damaged: Path | None, actor: Actor, done: Recovery, *
         done.in_copy = _count(copy)
         if damaged is not None:
             with _open(damaged) as source, suppress(db.DatabaseCorrupt), db.translated_errors(), source.connect() as c:
-                changes = list(_compared(catalogue.rescue(c), copy, done, take_newer=take_newer))
+                seen: set[str] = set()
+                changes = list(_compared(catalogue.rescue(c), copy, done, seen, take_newer=take_newer))
+                done.differences += _missing(copy, seen) if seen else ()
                 _write(copy, actor, changes, done)
         done.recovered = _count(copy)
 
@@ -222,7 +224,7 @@ def _is_written(target: Connection, actor: Actor, batch: list[Change]) -> bool:
 
 
 def _compared(
-    records: Iterator[Record | None], copy: Connection, done: Recovery, *, take_newer: bool
+    records: Iterator[Record | None], copy: Connection, done: Recovery, seen: set[str], *, take_newer: bool
 ) -> Iterator[Change]:
     session = Session(copy)
     for read in records:
@@ -230,6 +232,7 @@ def _compared(
             done.unreadable += 1
             continue
         done.was_read += 1
+        seen.add(read.id)
         mine = catalogue.find_record(session, read.id)
         if mine is not None and catalogue.equal(mine, read) and mine.version == read.version:
             continue
@@ -238,6 +241,13 @@ def _compared(
         done.differences.append(Difference(read.id, read.title, in_copy, read.version, is_taken))
         if is_taken:
             yield Change(mine, read)
+
+
+def _missing(copy: Connection, seen: set[str]) -> Iterator[Difference]:
+    """What the copy alone holds: deleted after it was made, or in a part that cannot be read. It stays."""
+    for id_, title, version in copy.exec_driver_sql("SELECT id, title, version FROM assistants ORDER BY id"):
+        if id_ not in seen:
+            yield Difference(str(id_), str(title), version, None, is_taken=False)
 
 
 def _count(connection: Connection) -> int:

@@ -103,9 +103,18 @@ def recover(leave: bool, as_json: bool) -> None:
         show_json(asdict(done))
         return
     tell(f"Recovered from {done.source}: {done.recovered} assistants ({done.in_copy} in the copy).")
+    if done.source.endswith(".json"):
+        tell("A backup holds assistants alone: people, tokens, settings and the history are not in it.")
+        tell("For the first person: flask user add NAME --role admin")
     tell(f"Read from the damaged file: {done.was_read}; rows that could not be read: {done.unreadable}.")
     if done.set_aside:
         tell(f"The damaged file was set aside: {done.set_aside}")
     if done.differences:
-        rows = [(d.id, d.version_in_copy, d.version_read, "taken" if d.is_taken else "left") for d in done.differences]
+        rows = [(d.id, d.version_in_copy, d.version_read, _outcome(d)) for d in done.differences]
         show_table(("ID", "VERSION IN COPY", "VERSION READ", ""), rows)
+
+
+def _outcome(difference: recovery.Difference) -> str:
+    if difference.is_taken:
+        return "taken"
+    return "from the copy: deleted since, or unreadable" if difference.version_read is None else "left"
