@@ -8,15 +8,28 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 
 from tests.contract import CheckedClient
 from tests.people import add_person, close, sign_in
-from webadmin import config
+from webadmin import clock, config, safety
 from webadmin.app import create_app
 from webadmin.config import Config
 
 # Whatever a test does under /api is held against the OpenAPI document.
 Flask.test_client_class = CheckedClient
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Compile each template once for a run; every application, so nearly every test, has an environment of its own."""
+    Flask.jinja_options = {"bytecode_cache": FileSystemBytecodeCache(str(tmp_path_factory.mktemp("templates")))}
+
+
+@pytest.fixture(autouse=True)
+def _process_began_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler's silence is told once a process is five minutes old, and a run of all tests takes longer."""
+    monkeypatch.setattr(safety, "_process_started_at", clock.now())
 
 
 @pytest.fixture

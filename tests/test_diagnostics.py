@@ -138,8 +138,9 @@ def test_missing_backup_is_told(site):
 
 
 def test_files_that_others_write_and_delete_in_the_folder_are_told(site):
+    site.flask("backup", "create")
     assert examine(site)["backup-folder"]["state"] == "ok"
-    stamp = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}.999Z"
+    stamp = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     (site.backups / "assistants_backup_theirs.json").write_text(f'{{"exportedAt":"{stamp}","count":0,"assistants":[]}}')
     assert "assistants_backup_theirs.json" in examine(site)["backup-folder"]["fact"]
     (site.backups / "assistants_backup_theirs.json").unlink()
