@@ -235,6 +235,7 @@ def test_database_deleted_in_use_is_not_made_anew(app, path):
         with pytest.raises(damage.DatabaseGone), transaction():
             pass
         assert safety.current().state is safety.State.DAMAGED
+        assert str(safety.current().title) == "Database is missing"
     assert not path.exists()
     assert app.test_client().get("/api/health").status_code == 503
 
@@ -352,3 +353,12 @@ def test_full_disk_refuses_saves_reads_on_and_works_again_by_itself(app, path):
             assert export.status_code == 200
     assert damage.find(path) is None
     assert browser.post("/assistants/new", data=form).status_code == 303
+
+
+def test_fault_of_the_disk_is_told_apart_from_a_full_one(app, path):
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR_WRITE
+    with app.app_context():
+        assert isinstance(db.translate(error), db.DiskFailing)
+        with full_disk(path.stat().st_size // 4):
+            assert isinstance(db.translate(error), db.DiskFull)

@@ -29,6 +29,7 @@ HOUR = timedelta(hours=1)
 GOOD = Facts(
     now=NOW,
     is_damaged=False,
+    is_gone=False,
     write_trouble=None,
     locked_since=None,
     catalogue_since=NOW - timedelta(days=90),
@@ -55,7 +56,14 @@ CASES = [
         {"is_damaged": True, "write_trouble": Message("The disk is full")},
         State.DAMAGED,
         "Database is damaged",
-        "Restore a verified backup",
+        "Read-only, recover now",
+    ),
+    (
+        "gone",
+        {"is_damaged": True, "is_gone": True},
+        State.DAMAGED,
+        "Database is missing",
+        "Read-only, recover now",
     ),
     (
         "full disk",
@@ -158,6 +166,7 @@ facts = st.builds(
     Facts,
     now=st.just(NOW),
     is_damaged=st.booleans(),
+    is_gone=st.booleans(),
     write_trouble=st.none() | st.just(Message("The disk is full")),
     locked_since=st.none() | instants,
     catalogue_since=st.none() | instants,

@@ -28,7 +28,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, exc
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
-from webadmin import config
+from webadmin import config, disk
 from webadmin.errors import N_, DomainError, Unavailable
 
 SCHEMA_TABLE = "aa_schema_version"
@@ -67,6 +67,16 @@ class DiskFull(Unavailable):
         super().__init__(
             N_("The disk is full. Nothing was changed."),
             hint=N_("Free some space on the disk that holds the data folder, then repeat."),
+        )
+
+
+class DiskFailing(Unavailable):
+    """The system could not read or write the file, and not for want of room."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("The disk reports an error at the database. Nothing was changed."),
+            hint=N_("Copy the data folder to another disk, then look into the log of this machine."),
         )
 
 
@@ -116,7 +126,6 @@ _BY_SQLITE_CODE: dict[int, type[DomainError]] = {
     sqlite3.SQLITE_BUSY: DatabaseLocked,
     sqlite3.SQLITE_LOCKED: DatabaseLocked,
     sqlite3.SQLITE_FULL: DiskFull,
-    sqlite3.SQLITE_IOERR: DiskFull,
     sqlite3.SQLITE_CORRUPT: DatabaseCorrupt,
     sqlite3.SQLITE_NOTADB: DatabaseCorrupt,
     sqlite3.SQLITE_READONLY: DatabaseReadOnly,
@@ -130,9 +139,23 @@ def translate(error: BaseException) -> DomainError | None:
     original = error.orig if isinstance(error, exc.DBAPIError) else error
     if isinstance(original, sqlite3.Error):
         # The low byte is the primary code; extended codes tell only where it happened (SQLite, «Result Codes»).
-        kind = _BY_SQLITE_CODE.get((getattr(original, "sqlite_errorcode", 0) or 0) & 0xFF)
+        code = (getattr(original, "sqlite_errorcode", 0) or 0) & 0xFF
+        if code == sqlite3.SQLITE_IOERR:
+            return DiskFull() if _is_disk_full() else DiskFailing()
+        kind = _BY_SQLITE_CODE.get(code)
         return kind() if kind else None  # type: ignore[call-arg]
     return None
+
+
+def _is_disk_full() -> bool:
+    """What an input or output error does not tell: SQLite calls a quota and a limit of the size of files so, too."""
+    path = config.current().database_path
+    try:
+        size = max(path.stat().st_size, log_bytes(path))
+    except OSError:
+        size = 0
+    error = disk.probe(path.parent, size_bytes=size)
+    return error is not None and error.errno in disk.FULL
 
 
 @contextmanager

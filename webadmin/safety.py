@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, damage, db, jobs, runtime, strict
+from webadmin import backups, catalogue, clock, config, damage, db, disk, jobs, runtime, strict
 from webadmin.accounts import Actor
 from webadmin.errors import N_, Message, Unavailable
 from webadmin.jobs import Job, Progress
@@ -65,6 +64,8 @@ class Facts:
 
     now: datetime
     is_damaged: bool
+    # The same state, with other words: there is no file, or an empty one.
+    is_gone: bool
     # Why nothing can be written: a state of the disk or folder, found by writing.
     write_trouble: Message | None
     locked_since: datetime | None
@@ -119,8 +120,8 @@ def _answer(state: State, color: Color, title: Message, line: Message) -> Safety
 def _damaged(facts: Facts) -> Safety | None:
     if not facts.is_damaged:
         return None
-    title, line = N_("Database is damaged"), N_("Restore a verified backup")
-    return _answer(State.DAMAGED, Color.BAD, Message(title), Message(line))
+    title = N_("Database is missing") if facts.is_gone else N_("Database is damaged")
+    return _answer(State.DAMAGED, Color.BAD, Message(title), Message(N_("Read-only, recover now")))
 
 
 def _cannot_write(facts: Facts) -> Safety | None:
@@ -240,7 +241,6 @@ def _age(facts: Facts, at: datetime, templates: tuple[str, str, str]) -> Message
 
 
 _KEPT_SECONDS = 3.0
-_PROBE_BYTES = 64 * 1024
 _LOCK_NOTE_AGE = timedelta(minutes=3)
 _process_started_at = clock.now()
 _kept: dict[Path, tuple[float, Facts, Safety]] = {}
@@ -307,6 +307,7 @@ def gather() -> Facts:
     return Facts(
         now=now,
         is_damaged=is_damaged,
+        is_gone=damage.is_gone(values.database_path),
         write_trouble=trouble,
         locked_since=_locked_since(signs, now),
         catalogue_since=since,
@@ -364,20 +365,16 @@ def _locked_since(signs: dict[str, tuple[datetime | None, dict[str, Any]]], now:
 
 
 def _write_trouble(folder: Path) -> Message | None:
-    """Try it: quotas, a full disk and a read-only file system all show here, and nowhere else as surely."""
-    try:
-        with tempfile.TemporaryFile(dir=folder) as probe:
-            probe.write(bytes(_PROBE_BYTES))
-            probe.flush()
-    except OSError as error:
-        return Message(_WRITE_TROUBLES.get(error.errno or 0, N_("The disk does not take what is written")))
-    return None
+    """Try it: nowhere else does it show as surely."""
+    error = disk.probe(folder)
+    if error is None:
+        return None
+    if error.errno in disk.FULL:
+        return Message(N_("The disk is full"))
+    return Message(_WRITE_TROUBLES.get(error.errno or 0, N_("The disk does not take what is written")))
 
 
 _WRITE_TROUBLES = {
-    errno.ENOSPC: N_("The disk is full"),
-    errno.EDQUOT: N_("The disk is full"),
-    errno.EFBIG: N_("The disk is full"),
     errno.EACCES: N_("The data folder may not be written"),
     errno.EPERM: N_("The data folder may not be written"),
     errno.EROFS: N_("The data folder may not be written"),

@@ -20,7 +20,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock, config, strict
+from webadmin import clock, config, disk, strict
 from webadmin.accounts import BUILT_IN_NAMES
 from webadmin.db import DiskFull
 from webadmin.errors import N_, Conflict, Message, NotFound, Unavailable
@@ -30,7 +30,6 @@ BIN = ".bin"
 _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
 
@@ -103,7 +102,7 @@ def translated_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in disk.FULL:
             raise DiskFull from error
         if error.errno in _FORBIDDEN:
             raise FolderReadOnly from error

@@ -75,6 +75,7 @@ def show() -> ResponseReturnValue:
         found=found,
         icon_name=SAFETY_ICONS[found.color],
         damaged=damage.find(config.current().database_path),
+        is_gone=facts.is_gone,
         newest=facts.newest_verified_at,
         free_bytes=facts.free_bytes,
         backup_bytes=facts.backup_bytes,
