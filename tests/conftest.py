@@ -14,6 +14,7 @@ from jinja2.bccache import Bucket
 
 from tests.contract import CheckedClient
 from tests.people import add_person, close, sign_in
+from tests.receivers import MailServer, Receiver, mail_server, receiver
 from webadmin import clock, config, safety
 from webadmin.app import create_app
 from webadmin.config import Config
@@ -97,3 +98,17 @@ def ada(app: Flask) -> FlaskClient:
     browser = app.test_client()
     sign_in(browser, "Ada")
     return browser
+
+
+@pytest.fixture
+def hook() -> Iterator[Receiver]:
+    """A server that takes web hooks and pings."""
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def post() -> Iterator[MailServer]:
+    """A server that takes mail."""
+    with mail_server() as made:
+        yield made

@@ -306,11 +306,6 @@ def definitions(connection: Connection, *tables: str) -> tuple[str, ...]:
     return tuple(found.scalars())
 
 
-def schema_cookie(connection: Connection) -> int:
-    """SQLite's counter that grows with every change of the schema, whoever made it."""
-    return int(connection.exec_driver_sql("PRAGMA schema_version").scalar_one())
-
-
 def quick_check(connection: Connection) -> list[str]:
     """What SQLite's quick check finds wrong with the file; empty when every page is sound. Raises CannotBeChecked."""
     driver = connection.connection.driver_connection

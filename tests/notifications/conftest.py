@@ -11,25 +11,13 @@ import time_machine
 from flask import Flask
 
 from tests.people import close
-from tests.receivers import MailServer, Receiver, mail_server, receiver
+from tests.receivers import MailServer
 from webadmin import notifications
 from webadmin.app import create_app
 from webadmin.config import Config
 from webadmin.notifications import Entry
 
 SECRET = "a secret of twenty characters"
-
-
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def post() -> Iterator[MailServer]:
-    with mail_server() as made:
-        yield made
 
 
 @pytest.fixture

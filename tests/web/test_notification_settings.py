@@ -10,7 +10,6 @@ from flask.testing import FlaskClient
 
 from tests.notifications.conftest import SECRET, by_mail
 from tests.people import add_person, close, csrf_token, sign_in
-from tests.receivers import MailServer, Receiver, mail_server, receiver
 from tests.web.conftest import soup, words
 from webadmin import config, notifications
 from webadmin.app import create_app
@@ -20,18 +19,6 @@ from webadmin.diagnostics import CheckState, run_checks
 from webadmin.saved_settings import list_saved
 
 PAGE = "/settings/notifications"
-
-
-@pytest.fixture
-def hook() -> Iterator[Receiver]:
-    with receiver() as made:
-        yield made
-
-
-@pytest.fixture
-def post() -> Iterator[MailServer]:
-    with mail_server() as made:
-        yield made
 
 
 @pytest.fixture

@@ -108,15 +108,6 @@ def a_text(value: Any) -> str:
     return value
 
 
-def a_whole_number(value: Any) -> int:
-    """A reader: a whole number of at most 64 bits; 2.0 is one."""
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
-        return int(value)
-    if type(value) is not int or not -(2**63) <= value < 2**63:
-        raise Unusable(N_("This must be a whole number of at most 64 bits."))
-    return value
-
-
 def _value(accepted: Mapping[str, Reader], name: str, value: Any) -> Any:
     if name not in accepted:
         raise Unusable(N_("This is not known here; known are %(names)s."), names=", ".join(accepted))
