@@ -28,8 +28,9 @@ def found(make_config, monkeypatch):
     return check
 
 
-def test_defaults_fit_but_for_the_one_disk(found):
-    assert {code for code, state in found().items() if state != "ok"} <= {"deploy-backup-disk", "deploy-files"}
+def test_defaults_fit_but_for_the_one_disk_and_the_proxy_that_is_not_named(found):
+    wanting = {code for code, state in found().items() if state != "ok"}
+    assert wanting - {"deploy-backup-disk", "deploy-files"} == {"deploy-proxies"}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,8 @@ def test_defaults_fit_but_for_the_one_disk(found):
         ({"HOST": "0.0.0.0"}, "deploy-host", "warn"),
         ({"HOST": "::1"}, "deploy-host", "ok"),
         ({"HOST": "host.example"}, "deploy-host", "warn"),
+        ({"TRUSTED_PROXIES": "127.0.0.1"}, "deploy-proxies", "ok"),
+        ({"HOST": "0.0.0.0"}, "deploy-proxies", "ok"),
         ({"ADMIN_USERNAME": "ada", "ADMIN_PASSWORD": "a long walk by the river"}, "deploy-admin-password", "warn"),
         ({"PUBLIC_READ": "true"}, "deploy-open", "warn"),
         ({"CORS_ORIGINS": "*"}, "deploy-open", "warn"),
@@ -70,7 +73,7 @@ def test_command_adds_them_and_every_code_is_documented(tmp_path):
     site.flask("db", "upgrade")
     said = json.loads(site.flask("doctor", "--deploy", "--json", ok=False).stdout)
     codes = [check["code"] for check in said if check["code"].startswith("deploy-")]
-    assert len(codes) == 9
+    assert len(codes) == 10
     text = (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert [code for code in codes if f"`{code}`" not in text] == []
     site.close()

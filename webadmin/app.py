@@ -9,7 +9,21 @@ from flask import Flask, Response, current_app, g, request
 from flask.json.provider import DefaultJSONProvider
 from flask_babel import Babel
 
-from webadmin import accounts, api, cli, config, cors, damage, jobs, observability, runtime, security, upgrade, web
+from webadmin import (
+    accounts,
+    api,
+    cli,
+    config,
+    cors,
+    damage,
+    jobs,
+    observability,
+    proxies,
+    runtime,
+    security,
+    upgrade,
+    web,
+)
 from webadmin.config import Config
 from webadmin.db import db, engine_options, prepare, transaction
 from webadmin.errors import Unavailable
@@ -50,6 +64,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     app.config["MAX_CONTENT_LENGTH"] = values.max_upload_size
     app.config["MAX_FORM_MEMORY_SIZE"] = _FORM_MEMORY_BYTES
     app.extensions["runtime"] = Runtime(values.database_path.with_name("runtime.db"))
+    app.wsgi_app = proxies.Forwarded(app.wsgi_app, values.trusted_proxies or ())  # type: ignore[method-assign]
     _install_providers()
     observability.set_up(values)
     with app.app_context():

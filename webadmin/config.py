@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import time
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from webadmin.parsers import (
     HOST,
     MAIL_ADDRESS,
     MAIL_ADDRESSES,
+    NETWORKS,
     ORIGINS,
     SIZE,
     TEXT,
@@ -115,6 +117,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("DB_TIMEOUT", "5000", number(0, 600_000), "Milliseconds to wait for a lock on the database."),
     Setting("HOST", "127.0.0.1", TEXT, "The address to serve on; 0.0.0.0 is every address of the machine."),
     Setting("PORT", "8000", number(0, 65535), "The port to serve on; 0 lets the system choose a free one."),
+    Setting(
+        "TRUSTED_PROXIES",
+        None,
+        NETWORKS,
+        "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
+        "none; both are ignored",
+    ),
     Setting("TIMEZONE", None, ZONE, "The zone of times shown, of file names and of the daily backup.", "the machine's"),
     Setting("SITE_NAME", "Assistant Admin", TEXT, "The name that pages show."),
     Setting("SITE_LANGUAGE", "en", one_of("en", "zh"), "The language of people whose browser asks for neither."),
@@ -199,6 +208,7 @@ class Config:
     db_timeout: int
     host: str
     port: int
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
     timezone: ZoneInfo
     site_name: str
     site_language: str

@@ -65,6 +65,17 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _proxies() -> Finding:
+    values = config.current()
+    if values.trusted_proxies or not _is_loopback(values.host):
+        return _ok(N_("The addresses of clients are known."))
+    return _found(
+        CheckState.WARN,
+        N_("Behind a proxy everybody would have its address: one who guesses passwords would slow down all."),
+        N_("Set TRUSTED_PROXIES to the address of the proxy, and let it send X-Forwarded-For and X-Forwarded-Proto."),
+    )
+
+
 def _debug() -> Finding:
     if os.environ.get("FLASK_DEBUG", "").lower() in _OFF:
         return _ok(N_("It is off."))
@@ -159,6 +170,7 @@ def _log_level() -> Finding:
 _CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("deploy-secret-key", N_("Strength of the secret key"), _secret_key),
     ("deploy-host", N_("Who reaches the port"), _host),
+    ("deploy-proxies", N_("Addresses of clients"), _proxies),
     ("deploy-debug", N_("Debug mode"), _debug),
     ("deploy-files", N_("Modes of the files"), _files),
     ("deploy-backup-disk", N_("Disk of the backups"), _backup_disk),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -105,6 +106,10 @@ def _origin(text: str) -> str:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(each.strip()) for each in text.split(","))
+
+
 def _weekdays(text: str) -> frozenset[int]:
     return frozenset(DAYS.index(part.strip().lower()) for part in text.split(","))
 
@@ -151,6 +156,7 @@ HOST = Parser("the name or address of a machine", _host)
 MAIL_ADDRESS = Parser("an e-mail address", _mail_address)
 MAIL_ADDRESSES = Parser("e-mail addresses, separated by commas", _mail_addresses)
 BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
+NETWORKS = Parser("addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas", _networks)
 SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
 ORIGINS = Parser("origins without a path, such as https://app.example.org, separated by commas, or * alone", _origins)
 TEXT = Parser("any text", str)

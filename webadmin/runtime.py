@@ -1,8 +1,8 @@
 """`runtime.db`: what must be writable while the catalogue is locked, or is written on reads.
 
 Jobs with progress and cancel flag, sessions, the scheduler's heartbeat, when a token was last used, how many calls were
-made, what was told to whom. Losing the file costs a sign-in, a job that was open and the log of notifications, of which
-the last may be told again; nothing else, so a damaged one is set aside.
+made and secrets tried, what was told to whom. Losing the file costs a sign-in, a job that was open and the log of
+notifications, of which the last may be told again; nothing else, so a damaged one is set aside.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ _STEPS: tuple[tuple[str, ...], ...] = (
             state TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0, next_at TEXT, answer TEXT, answered_at TEXT)""",
         "CREATE INDEX notification_at ON notification (at)",
         "CREATE TABLE told (name TEXT PRIMARY KEY, at TEXT NOT NULL, details TEXT NOT NULL)",
+    ),
+    (
+        "CREATE TABLE tries (key TEXT PRIMARY KEY, paid_at INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX tries_paid_at ON tries (paid_at)",
     ),
 )
 

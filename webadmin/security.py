@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, current_app, g, redirect, request, session, url_for
+from flask import Flask, Response, after_this_request, current_app, g, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
+from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Unauthorized
 from wtforms import ValidationError
@@ -18,7 +19,7 @@ from wtforms import ValidationError
 from webadmin import accounts, config, db, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind
 from webadmin.errors import N_, Forbidden, Unavailable
-from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_api_call, is_bearer_call
+from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_api_call, is_bearer_call, set_cookie
 from webadmin.throttle import Throttle, Usage
 
 # Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
@@ -39,6 +40,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+DEVICE_COOKIE = "aa_device"
+_DEVICE_SECONDS = 400 * 86400
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -99,6 +102,14 @@ def current_person() -> SignedIn | None:
     return person
 
 
+def check_sign_in(name: str, password: str) -> accounts.User | None:
+    """Who has this name and password; None whatever is wrong. Raises TooManyTries, Unavailable."""
+    with db.translated_errors():
+        return accounts.sign_in(
+            db.db.session(), name, password, address=throttle.by_address(request.remote_addr), device=_device()
+        )
+
+
 def sign_in(user: accounts.User, *, is_kept: bool) -> None:
     """Begin a new session for `user`; nothing of the visitor's earlier session stays, its id included."""
     session.clear()
@@ -108,6 +119,7 @@ def sign_in(user: accounts.User, *, is_kept: bool) -> None:
     session["is_kept"] = is_kept
     _remember(user)
     login_user(SignedIn(session["person"]))
+    _mark_device(user)
 
 
 def renew(user: accounts.User) -> None:
@@ -241,6 +253,30 @@ def _person(user: accounts.User) -> dict[str, Any]:
         "theme": user.theme,
         "password_changed_at": user.password_changed_at,
     }
+
+
+def _devices() -> URLSafeSerializer:
+    return URLSafeSerializer(current_app.secret_key or "", salt="device")
+
+
+def _device() -> accounts.Device | None:
+    """The mark that this browser was given when somebody signed in with it."""
+    try:
+        user_id, mark = _devices().loads(request.cookies.get(DEVICE_COOKIE, ""))
+    except (BadSignature, ValueError, TypeError):
+        return None
+    return accounts.Device(user_id, mark)
+
+
+def _mark_device(user: accounts.User) -> None:
+    known = _device()
+    mark = known.mark if known is not None and known.user_id == user.id else secrets.token_urlsafe(16)
+    text = str(_devices().dumps([user.id, mark]))
+
+    @after_this_request
+    def keep(response: Response) -> Response:
+        set_cookie(response, DEVICE_COOKIE, text, max_age=_DEVICE_SECONDS)
+        return response
 
 
 def _rotate() -> None:

@@ -10,7 +10,7 @@ from flask import Flask
 
 from tests.people import PASSWORD
 from webadmin import accounts
-from webadmin.accounts import SYSTEM, Actor, ActorKind
+from webadmin.accounts import SYSTEM, Actor, ActorKind, passwords
 from webadmin.db import transaction
 from webadmin.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 
@@ -44,7 +44,8 @@ def test_a_password_is_kept_as_an_argon2id_hash(session) -> None:
     "password",
     [
         "short", "elevenchars", "", "password1234", "PASSWORD1234", "aaaaaaaaaaaaaaaa", "abcabcabcabcabc",
-        "123456789012", "qwertyuiop12", "ada.lovelace", "x" * 257, "\ud800 lone surrogate",
+        "123456789012", "qwertyuiop12", "Polniypizdec0211", "1QAZ2wsx3edc", "ada.lovelace",
+        "x" * 257, "\ud800 lone surrogate",
     ],
 )  # fmt: skip
 def test_a_guessable_or_unusable_password_is_refused(session, password: str) -> None:
@@ -108,6 +109,17 @@ def test_a_reset_gives_another_password(session) -> None:
     assert accounts.authenticate(session, "Ada", new)
     with pytest.raises(NotFound):
         accounts.set_password(session, SYSTEM, "nobody", new)
+
+
+def test_nobody_has_a_hash_of_the_same_cost_as_everybody() -> None:
+    assert not passwords._hasher.check_needs_rehash(passwords._HASH_OF_NOBODY)
+
+
+def test_the_list_of_breached_passwords_is_sorted_normal_and_long() -> None:
+    listed = passwords._COMMON_FILE.read_text(encoding="utf-8").splitlines()
+    assert len(listed) > 40_000
+    assert listed == sorted(set(listed))
+    assert all(len(each) >= passwords.MIN_LENGTH and each == each.casefold() for each in listed)
 
 
 def test_an_unknown_name_takes_as_long_as_a_known_one(session) -> None:

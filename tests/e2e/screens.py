@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from playwright.sync_api import Page, expect
@@ -11,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.worlds import World
 from tests.factories import make_record, store
 from webadmin import catalogue
-from webadmin.accounts import SYSTEM
+from webadmin.accounts import SYSTEM, TooManyTries, tries
 from webadmin.db import transaction
 
 Act = Callable[[Page, World], None]
@@ -179,6 +180,16 @@ def _fail_in_part(page: Page, _world: World) -> None:
 
 OPENED = press("tbody a.entry-title", shows="dl.changes")
 ROW_MENU = press("tr[data-row] .c-menu > *", shows=".menu[open] .danger")
+
+
+def _too_many_tries(page: Page, world: World) -> None:
+    with world.app.app_context(), suppress(TooManyTries):
+        for number in range(37):
+            tries.at_sign_in("somebody", f"elsewhere {number}", None)
+    typed = {"sign-in-name": "somebody", "sign-in-password": "wrong"}
+    send(".sign-in .primary", shows="[data-countdown]", **typed)(page, world)
+
+
 WRONG = send(".sign-in .primary", shows="[role=alert]", **{"sign-in-name": "Ada", "sign-in-password": "wrong"})
 
 SCREENS = [
@@ -350,6 +361,7 @@ SCREENS = [
     Screen("health - locked", "locked", "/health"),
     Screen("sign-in - asked", "empty", "/sign-in", is_signed_in=False),
     Screen("sign-in - wrong", "empty", "/sign-in", WRONG, is_signed_in=False),
+    Screen("sign-in - slowed down", "empty", "/sign-in", _too_many_tries, is_signed_in=False),
     Screen("setup - asked", "new", "/setup", is_signed_in=False),
     Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
     *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),

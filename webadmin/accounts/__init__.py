@@ -19,7 +19,9 @@ from webadmin.accounts.tokens import (
     list_tokens,
     revoke_token,
 )
+from webadmin.accounts.tries import TooManyTries
 from webadmin.accounts.users import (
+    Device,
     add_user,
     any_users,
     authenticate,
@@ -27,6 +29,7 @@ from webadmin.accounts.users import (
     get_user,
     list_users,
     set_password,
+    sign_in,
 )
 
 __all__ = [
@@ -38,9 +41,11 @@ __all__ = [
     "SYSTEM",
     "Actor",
     "ActorKind",
+    "Device",
     "ListedToken",
     "Token",
     "TokenUse",
+    "TooManyTries",
     "User",
     "ValidToken",
     "add_user",
@@ -62,5 +67,6 @@ __all__ = [
     "revoke_token",
     "set_password",
     "setup_code",
+    "sign_in",
     "suggest_password",
 ]

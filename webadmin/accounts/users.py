@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from webadmin import clock
+from webadmin.accounts import tries
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import check_password, hash_password, verify_password
@@ -17,6 +19,16 @@ from webadmin.accounts.roles import ADMIN, check_role, require_admin
 from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem
 
 NAME_MAX = 64
+# What is longer than this is no name in any spelling, and is not normalised.
+_NAME_SENT_MAX = NAME_MAX * 4
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser in which somebody has signed in before: who, and the mark that it was given."""
+
+    user_id: int
+    mark: str
 
 
 def any_users(session: Session) -> bool:
@@ -59,9 +71,23 @@ def add_user(session: Session, actor: Actor, name: str, password: str, *, role: 
 
 def authenticate(session: Session, name: str, password: str) -> User | None:
     """The person with this name and password, else None, after the same time whatever is wrong."""
-    user = _by_name(session, _normal_name(name)) if len(name) <= NAME_MAX * 4 else None
-    is_right = verify_password(user.password_hash if user else None, password)
-    return user if user is not None and is_right and user.deactivated_at is None else None
+    return _authenticated(_named(session, name), password)
+
+
+def sign_in(
+    session: Session, name: str, password: str, *, address: str | None, device: Device | None = None
+) -> User | None:
+    """As `authenticate`, with tries counted. `address` is what the caller counts by, `device` the browser's own mark.
+
+    Raises TooManyTries, for a right password too; RuntimeUnavailable.
+    """
+    user = _named(session, name)
+    mark = device.mark if device is not None and user is not None and device.user_id == user.id else None
+    counted = tries.at_sign_in(_normal_name(name[:_NAME_SENT_MAX]).casefold(), address, mark)
+    found = _authenticated(user, password)
+    if found is not None:
+        counted.forgive()
+    return found
 
 
 def change_password(session: Session, actor: Actor, *, current: str, new: str) -> User:
@@ -102,6 +128,15 @@ def _store_password(user: User, password: str) -> User:
     user.password_hash = hash_password(check_password(password, name=user.name))
     user.password_changed_at = clock.now_text()
     return user
+
+
+def _named(session: Session, name: str) -> User | None:
+    return _by_name(session, _normal_name(name)) if len(name) <= _NAME_SENT_MAX else None
+
+
+def _authenticated(user: User | None, password: str) -> User | None:
+    is_right = verify_password(user.password_hash if user else None, password)
+    return user if user is not None and is_right and user.deactivated_at is None else None
 
 
 def _by_name(session: Session, name: str) -> User | None:

@@ -124,6 +124,8 @@ def _make_server(application: WSGIApplication, listening: list[socket.socket], c
         max_request_body_size=sys.maxsize,
         ident=None,
         log_socket_errors=False,
+        # `webadmin.proxies` looks at them, and knows networks as well as one address.
+        clear_untrusted_proxy_headers=False,
     )
     dispatcher = ThreadedTaskDispatcher()
     dispatcher.set_thread_count(_THREADS)

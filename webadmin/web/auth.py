@@ -32,8 +32,10 @@ def sign_in() -> ResponseReturnValue:
     form = SignInForm()
     user = None
     if form.validate_on_submit():
-        with translated_errors():
-            user = accounts.authenticate(db.session(), form.username.data, form.password.data)
+        try:
+            user = security.check_sign_in(form.username.data, form.password.data)
+        except accounts.TooManyTries as error:
+            return _sign_in_page(form, wait_seconds=error.wait_seconds, status=429)
     if user is None:
         return _sign_in_page(form, error=gettext("That user name and password do not match."), status=422)
     security.sign_in(user, is_kept=form.remember.data)
@@ -46,9 +48,11 @@ def sign_in() -> ResponseReturnValue:
     return redirect(target)
 
 
-def _sign_in_page(form: SignInForm, *, error: str | None = None, status: int = 200) -> ResponseReturnValue:
+def _sign_in_page(
+    form: SignInForm, *, error: str | None = None, wait_seconds: int | None = None, status: int = 200
+) -> ResponseReturnValue:
     kept = {"resend_to": form.resend_to.data, "resend_fields": form.resend_fields.data}
-    return page(
+    answer = page(
         "auth/sign_in.html",
         "auth/_sign_in_form.html",
         username=form.username.data,
@@ -56,9 +60,13 @@ def _sign_in_page(form: SignInForm, *, error: str | None = None, status: int = 2
         next=security.safe_next(request.values.get("next")),
         kept=kept if form.resend_fields.data else None,
         error=error,
+        wait_seconds=wait_seconds,
         in_dialog=wants_fragment(),
         status=status,
     )
+    if wait_seconds:
+        answer.headers["Retry-After"] = str(wait_seconds)
+    return answer
 
 
 @bp.post("/sign-out")
