@@ -215,6 +215,7 @@ SCREENS = [
     ),
     Screen("list - days of the last edit", "full", "/assistants", press(DAYS, shows="#edited-from")),
     Screen("list - edited since", "full", "/assistants?from=2026-01-01"),
+    Screen("list - changed by an import", "full", "{written}"),
     Screen("filter - tags", "full", "/assistants/filter/tag"),
     Screen("filter - authors", "full", "/assistants/filter/author"),
     Screen("actions - of one", "full", "/assistants/actions/ast_1"),
@@ -312,6 +313,9 @@ SCREENS = [
     Screen("import - review", "full", "{review}"),
     Screen("import - review, added", "full", "{review}?tab=added"),
     Screen("import - review, a record opened", "full", "{review}?tab=added", OPENED),
+    Screen(
+        "import - fields of the file", "full", "{review}", press("details.card summary", shows="details[open] table")
+    ),
     Screen("import - one record", "full", "{review}/changes/1"),
     Screen("import - nothing to change", "full", "{same}"),
     Screen(

@@ -182,11 +182,13 @@ def _upload_imports(world: World, browser: Browser) -> None:
     altered = (world.folder / "backups" / world.names["altered"]).read_bytes()
     world.names["changed"] = browser.imported(altered)
     world.names["refused"] = browser.imported(document(plain, count=7))
-    world.names["same"] = browser.imported((world.folder / "backups" / world.names["verified"]).read_bytes())
+    world.names["same"] = browser.imported(browser.get("/api/assistants/backup/export").data)
     done = browser.imported(document({"id": "brought", "title": "Brought", "prompt": "x"}, bad))
     review = browser.page(f"{done}?errors=skip")
     browser.submit(review.select_one("form[action$='/apply']"))
-    undo = browser.settled(done).select_one("form[action='/import/undo']")
+    result = browser.settled(done)
+    world.names["written"] = result.select_one("main a.primary")["href"]
+    undo = result.select_one("form[action='/import/undo']")
     world.names["done"], world.names["undo"] = done, str(browser.submit(undo).location)
     browser.settled(world.names["undo"])
 

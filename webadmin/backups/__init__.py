@@ -32,6 +32,7 @@ from webadmin.backups.keeping import (
     verify_new,
     verify_next,
 )
+from webadmin.backups.keys import LOOKED_AT, SeenKey
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
 from webadmin.backups.reader import GZIP_RATIO, Progress, Staged, TooLarge, receive, remove_scratch
 from webadmin.backups.restore import (
@@ -43,6 +44,7 @@ from webadmin.backups.restore import (
     PlanChanged,
     PlannedChange,
     apply_plan,
+    find_same,
     find_sides,
     make_plan,
 )
@@ -56,6 +58,7 @@ from webadmin.backups.writer import Export, create, create_locked, export, measu
 __all__ = [
     "BIN_DAYS",
     "GZIP_RATIO",
+    "LOOKED_AT",
     "NOTE_MAX",
     "Action",
     "Backup",
@@ -91,6 +94,7 @@ __all__ = [
     "Reason",
     "RestoreRun",
     "Run",
+    "SeenKey",
     "Since",
     "Staged",
     "State",
@@ -110,6 +114,7 @@ __all__ = [
     "find_comparison",
     "find_fact",
     "find_in_backup",
+    "find_same",
     "find_sides",
     "get",
     "hold",

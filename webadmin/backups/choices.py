@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,16 +21,21 @@ from webadmin.errors import N_, NotFound
 
 _SCHEMA = """
 PRAGMA journal_mode=WAL;
-CREATE TABLE IF NOT EXISTS change (number INTEGER PRIMARY KEY, action TEXT NOT NULL, id BLOB NOT NULL UNIQUE,
-    mark BLOB NOT NULL, is_newer INTEGER NOT NULL, is_since INTEGER NOT NULL DEFAULT 0, kept INTEGER,
-    line BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS change_page ON change (action, number);
+CREATE TABLE IF NOT EXISTS change (number INTEGER PRIMARY KEY, action TEXT NOT NULL, place INTEGER NOT NULL,
+    id BLOB NOT NULL UNIQUE, mark BLOB NOT NULL, is_newer INTEGER NOT NULL, is_since INTEGER NOT NULL DEFAULT 0,
+    kept INTEGER, line BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS change_page ON change (action, place);
 CREATE INDEX IF NOT EXISTS change_since ON change (number) WHERE is_since;
 CREATE INDEX IF NOT EXISTS change_kept ON change (action, kept, is_newer);
 CREATE TABLE IF NOT EXISTS edition (word TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS same (place INTEGER PRIMARY KEY, id BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS touched (id BLOB PRIMARY KEY, mark BLOB NOT NULL) WITHOUT ROWID;
+PRAGMA user_version={form};
 """
-_INSERT = "INSERT INTO change (action, id, mark, is_newer, line) VALUES (?, ?, ?, ?, ?)"
+# A list that an earlier version of the program left behind cannot be read on: the file is chosen again.
+_FORM = 2
+_INSERT = "INSERT INTO change (action, place, id, mark, is_newer, line) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_SAME = "INSERT INTO same (id) VALUES (?)"
 _BATCH = 500
 _CHOSEN = {Mode.MERGE: "coalesce(kept, is_newer)", Mode.SKIP: "coalesce(kept, 0)", Mode.REPLACE: "coalesce(kept, 0)"}
 """What is newer here is left alone unless somebody says otherwise; not where all is to become the file."""
@@ -83,16 +89,22 @@ class Choices:
 
     @contextmanager
     def filling(self) -> Iterator[Callable[[PlannedChange], None]]:
-        """List the changes that are told; decisions about records that are the same on both sides as before stay."""
-        run, waiting = self._connection.execute, list[tuple[object, ...]]()
+        """List the changes that are told; decisions about records whose two sides are as they were before stay."""
+        run, places = self._connection.execute, Counter[Action]()
+        waiting: dict[str, list[tuple[object, ...]]] = {_INSERT: [], _INSERT_SAME: []}
 
         def write() -> None:
-            self._connection.executemany(_INSERT, waiting)
-            waiting.clear()
+            for statement, rows in waiting.items():
+                self._connection.executemany(statement, rows)
+                rows.clear()
 
         def tell(change: PlannedChange) -> None:
-            waiting.append(_row(change))
-            if len(waiting) == _BATCH:
+            places[change.action] += 1
+            if change.action is Action.UNCHANGED:
+                waiting[_INSERT_SAME].append((_key(change.id),))
+            else:
+                waiting[_INSERT].append(_row(change, places[change.action]))
+            if places.total() % _BATCH == 0:
                 write()
 
         with self._connection:
@@ -101,6 +113,7 @@ class Choices:
             run("CREATE TABLE was (id BLOB PRIMARY KEY, mark BLOB, kept INTEGER) WITHOUT ROWID")
             run("INSERT INTO was SELECT id, mark, kept FROM change")
             run("DELETE FROM change")
+            run("DELETE FROM same")
             yield tell
             write()
             if self.is_undo:
@@ -153,8 +166,17 @@ class Choices:
 
     def page(self, action: Action | None, mode: Mode, number: int, size: int) -> list[Listed]:
         """One page, from 0, of the changes of an action; without one, of those that changed since they were shown."""
-        where, values = ("action=?", [str(action)]) if action else ("is_since", [])
-        return list(self._listed(f"{where} ORDER BY number LIMIT ? OFFSET ?", [*values, size, number * size], mode))
+        if action is None:
+            return list(self._listed("is_since ORDER BY number LIMIT ? OFFSET ?", [size, number * size], mode))
+        rest = "action=? AND place>? ORDER BY place LIMIT ?"
+        return list(self._listed(rest, [str(action), number * size, size], mode))
+
+    def page_same(self, number: int, size: int) -> list[str]:
+        """One page, from 0, of the ids of the records that are the same on both sides."""
+        rows = self._connection.execute(
+            "SELECT id FROM same WHERE place>? ORDER BY place LIMIT ?", (number * size, size)
+        )
+        return [id.decode("utf-8", "surrogatepass") for (id,) in rows]
 
     def find(self, number: int, mode: Mode) -> Listed:
         """The change of that number. Raises NotFound."""
@@ -209,17 +231,19 @@ class Scope:
 def open_choices(path: Path, *, is_new: bool = False, is_frozen: bool = False) -> Iterator[Choices]:
     """Open the decisions of an import; `is_frozen` shows them as they are now whatever is decided meanwhile.
 
-    Raises NotFound when the file is gone.
+    Raises NotFound when the file is gone, or is one of an earlier version of the program.
     """
     try:
         connection = sqlite3.connect(
             f"{path.absolute().as_uri()}?mode={'rwc' if is_new else 'rw'}", uri=True, isolation_level=None
         )
     except sqlite3.OperationalError:
-        raise NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again.")) from None
+        raise _gone() from None
     try:
         if is_new:
-            connection.executescript(_SCHEMA)
+            connection.executescript(_SCHEMA.format(form=_FORM))
+        elif connection.execute("PRAGMA user_version").fetchone()[0] != _FORM:
+            raise _gone()
         if is_frozen:
             connection.execute("BEGIN")
         yield Choices(connection)
@@ -227,8 +251,12 @@ def open_choices(path: Path, *, is_new: bool = False, is_frozen: bool = False) -
         connection.close()
 
 
-def _row(change: PlannedChange) -> tuple[object, ...]:
-    return str(change.action), _key(change.id), change.mark, change.is_newer_here, msgspec.json.encode(change)
+def _gone() -> NotFound:
+    return NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again."))
+
+
+def _row(change: PlannedChange, place: int) -> tuple[object, ...]:
+    return str(change.action), place, _key(change.id), change.mark, change.is_newer_here, msgspec.json.encode(change)
 
 
 def _key(id: str) -> bytes:

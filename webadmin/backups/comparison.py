@@ -187,28 +187,13 @@ def _fill(connection: sqlite3.Connection, found: Iterator[Difference], progress:
 
 
 def _differences(then: _Side, now: _Side) -> Iterator[Difference]:
-    for left, right in _joined(then.records(), now.records()):
+    for left, right in catalogue.side_by_side(then.records(), now.records()):
         if left is not None and right is not None:
             if left.created_at == then.assumed_at:
                 left = msgspec.structs.replace(left, created_at=right.created_at)  # noqa: PLW2901
             elif right.created_at == now.assumed_at:
                 right = msgspec.structs.replace(right, created_at=left.created_at)  # noqa: PLW2901
         yield difference(left, right)
-
-
-def _joined(then: Iterator[Record], now: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
-    left, right = next(then, None), next(now, None)
-    while left is not None or right is not None:
-        order = (left is None) - (right is None) or (_key(left) > _key(right)) - (_key(left) < _key(right))
-        yield (left if order <= 0 else None), (right if order >= 0 else None)
-        if order <= 0:
-            left = next(then, None)
-        if order >= 0:
-            right = next(now, None)
-
-
-def _key(record: Record | None) -> bytes:
-    return str(record.id).encode("utf-8", "surrogatepass") if record else b""
 
 
 def difference(left: Record | None, right: Record | None) -> Difference:
@@ -225,16 +210,12 @@ def difference(left: Record | None, right: Record | None) -> Difference:
         emoji=known.emoji,
         fields=fields,
         version_then=left.version if left else None,
-        edited_then=_edited(left),
+        edited_then=left.edited_at if left else None,
         version_now=right.version if right else None,
-        edited_now=_edited(right),
+        edited_now=right.edited_at if right else None,
         lines_added=added,
         lines_removed=removed,
     )
-
-
-def _edited(record: Record | None) -> str | None:
-    return (record.updated_at or record.created_at) if record else None
 
 
 def _tidy() -> None:

@@ -19,6 +19,7 @@ from sqlalchemy import Connection, column, select, table
 from webadmin import catalogue, db
 from webadmin.backups.document import GIVE_UP_AFTER, Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import translated_errors
+from webadmin.backups.keys import LOOKED_AT, SeenKey, look
 from webadmin.catalogue import Limits, Record
 from webadmin.errors import N_, DomainError, Invalid, Message, Problem
 
@@ -130,7 +131,7 @@ class Staged:
     """A file that was read: what it says of itself, what is wrong with it, and its good records in `scratch`.
 
     `records_sha256` covers the canonical lines of the records as they came; the lists of findings hold the first
-    thousand each, the numbers count all.
+    thousand each, the numbers count all. `keys` are those of the first records of a file that is not of our making.
     """
 
     document: Document
@@ -144,6 +145,7 @@ class Staged:
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
     unknown_keys: Counter[str] = field(default_factory=Counter)
+    keys: dict[str, SeenKey] = field(default_factory=dict)
 
     @property
     def is_altered(self) -> bool:
@@ -262,6 +264,8 @@ def _decoded(
 ) -> Iterator[tuple[int, Record]]:
     is_trusted = found.document.integrity is Integrity.RIGHT
     for index, span in records(file, found.document):
+        if index < LOOKED_AT and not is_trusted:
+            look(span, found.keys)
         try:
             record, warnings = catalogue.decode(
                 span, index=index, author=author, created_at=created_at, limits=limits, is_trusted=is_trusted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
@@ -98,8 +98,9 @@ _KEPT = {Action.CREATE: Action.SKIP, Action.UPDATE: Action.SKIP, Action.DELETE: 
 class PlannedChange:
     """One record of the plan, for showing: the names of the fields that differ where it is an update.
 
-    Version and time of the last edit on both sides; None on the side that does not hold the record. `mark` stands for
-    the content of both sides, one half for each.
+    Version and time of the last edit on both sides; None on the side that does not hold the record. `lines_added` and
+    `lines_removed` are of the prompt, wherever they stand in it. `mark` stands for the content of both sides, one half
+    for each; it is empty where both are the same.
     """
 
     action: Action
@@ -111,6 +112,8 @@ class PlannedChange:
     edited_here: str | None = None
     version_in_file: int | None = None
     edited_in_file: str | None = None
+    lines_added: int = 0
+    lines_removed: int = 0
     mark: bytes = b""
 
     @property
@@ -180,7 +183,7 @@ def make_plan(
 ) -> Plan:
     """Compare a staged file with the catalogue as it is now. Writes nothing.
 
-    `tell` is called, in the order of ids, for every record that is not the same on both sides.
+    `tell` is called, in the order of ids, for every record that the file may have a say about.
     """
     progress = progress or Silent()
     plan = Plan(mode, "")
@@ -190,7 +193,7 @@ def make_plan(
             _note(plan.counts, mark, pair)
             if pair.after is not None or pair.action is Action.DELETE:
                 _show(plan, pair)
-            if tell is not None and pair.action not in (Action.UNCHANGED, Action.SKIP):
+            if tell is not None and pair.action is not Action.SKIP:
                 tell(_shown(pair))
             if number % _EVERY == 0:
                 progress.update("comparing", number, staged.good_count)
@@ -274,7 +277,7 @@ def _pairs(
 ) -> Iterator[_Pair]:
     """Walk both catalogues side by side in the order of ids; rows that no id leads to are nobody's."""
     odd = catalogue.odd_ids(mine)
-    for left, right in _joined(catalogue.iter_by_id(mine), catalogue.iter_by_id(theirs)):
+    for left, right in catalogue.side_by_side(catalogue.iter_by_id(mine), catalogue.iter_by_id(theirs)):
         if decisions and not decisions.covers(_id(left, right)):
             continue
         if _is_left_alone(left, right, theirs, odd):
@@ -300,6 +303,13 @@ def _dated(theirs: Record | None, mine: Record | None, assumed_at: str | None) -
     return msgspec.structs.replace(theirs, created_at=mine.created_at)
 
 
+def find_same(staged: Staged, ids: Sequence[str]) -> list[PlannedChange]:
+    """The records with these ids, which a plan found to be the same on both sides, for showing."""
+    with db.reading() as mine, open_scratch(staged.scratch) as theirs:
+        pairs = [[catalogue.find_record(Session(side), id) for side in (mine, theirs)] for id in ids]
+    return [_shown(_Pair(Action.UNCHANGED, left, right)) for left, right in pairs if left or right]
+
+
 def find_sides(staged: Staged, id: str) -> tuple[Record | None, Record | None]:
     """The assistant as it is here now and as it is in the file; None where it is not."""
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
@@ -311,24 +321,6 @@ def _id(mine: Record | None, theirs: Record | None) -> str:
     known = theirs or mine
     assert known is not None
     return known.id or ""
-
-
-def _joined(mine: Iterator[Record], theirs: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
-    left, right = next(mine, None), next(theirs, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and _key(left) < _key(right)):
-            yield left, None
-            left = next(mine, None)
-        elif left is None or _key(right) < _key(left):
-            yield None, right
-            right = next(theirs, None)
-        else:
-            yield left, right
-            left, right = next(mine, None), next(theirs, None)
-
-
-def _key(record: Record) -> bytes:
-    return (record.id or "").encode("utf-8", "surrogatepass")
 
 
 def _decided(mine: Record | None, theirs: Record | None, mode: Mode) -> _Pair:
@@ -366,17 +358,22 @@ def _shown(pair: _Pair) -> PlannedChange:
     mine, theirs = pair.mine, pair.theirs
     known = theirs or mine
     assert known is not None
+    is_same = pair.action is Action.UNCHANGED
+    fields = catalogue.changed_fields(mine, theirs) if mine and theirs and not is_same else ()
+    added, removed = catalogue.changed_lines(mine.prompt, theirs.prompt) if mine and theirs and fields else (0, 0)
     return PlannedChange(
         action=pair.action,
         id=known.id or "",
         title=known.title,
         emoji=known.emoji,
-        fields=tuple(catalogue.changed_fields(mine, theirs)) if mine and theirs else (),
+        fields=tuple(fields),
         version_here=mine.version if mine else None,
-        edited_here=_edited(mine),
+        edited_here=mine.edited_at if mine else None,
         version_in_file=theirs.version if theirs else None,
-        edited_in_file=_edited(theirs),
-        mark=_side_mark(mine) + _side_mark(theirs),
+        edited_in_file=theirs.edited_at if theirs else None,
+        lines_added=added,
+        lines_removed=removed,
+        mark=b"" if is_same else _side_mark(mine) + _side_mark(theirs),
     )
 
 
@@ -390,7 +387,3 @@ MARK_BYTES = 16
 def mark_of(line: bytes | None) -> bytes:
     """A short stand-in for a record as it is written, or for there being none."""
     return hashlib.blake2b(line or b"", digest_size=MARK_BYTES).digest()
-
-
-def _edited(record: Record | None) -> str | None:
-    return (record.updated_at or record.created_at) if record else None

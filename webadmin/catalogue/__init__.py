@@ -53,7 +53,7 @@ from webadmin.catalogue.records import (
 )
 from webadmin.catalogue.rescue import rescue
 from webadmin.catalogue.review import MOVES
-from webadmin.catalogue.rows import create_tables, insert_records, iter_by_id, iter_records, odd_ids
+from webadmin.catalogue.rows import create_tables, insert_records, iter_by_id, iter_records, odd_ids, side_by_side
 from webadmin.catalogue.search import (
     Page,
     Query,
@@ -90,7 +90,7 @@ from webadmin.catalogue.trash import (
     put_back,
     trash_numbers,
 )
-from webadmin.catalogue.writing import Change, iter_written, last_revision, write_records
+from webadmin.catalogue.writing import Change, count_written, iter_written, last_revision, write_records
 
 __all__ = [
     "CHANGED",
@@ -132,6 +132,7 @@ __all__ = [
     "chosen_ids",
     "count_characters",
     "count_trash",
+    "count_written",
     "counts",
     "create",
     "create_tables",
@@ -181,6 +182,7 @@ __all__ = [
     "rescue",
     "retag",
     "set_status",
+    "side_by_side",
     "tags",
     "to_status",
     "to_trash",

@@ -55,6 +55,11 @@ class Record(msgspec.Struct, rename="camel"):
     rating: float | None = None
     extra: dict[str, bytes] = {}
 
+    @property
+    def edited_at(self) -> str:
+        """When it was last changed: `updated_at`, else `created_at`."""
+        return self.updated_at or self.created_at
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

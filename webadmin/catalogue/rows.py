@@ -146,6 +146,20 @@ def iter_by_id(connection: Connection) -> Iterator[Record]:
         yield from_row(row, of)
 
 
+def side_by_side(left: Iterator[Record], right: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
+    """Pair the records of two catalogues by their ids, both as `iter_by_id` gives them; None on a side without it."""
+    one, other = next(left, None), next(right, None)
+    while one is not None or other is not None:
+        a, b = _id_bytes(one), _id_bytes(other)
+        is_left, is_right = other is None or (one is not None and a <= b), one is None or (other is not None and b <= a)
+        yield (one if is_left else None), (other if is_right else None)
+        one, other = (next(left, None) if is_left else one), (next(right, None) if is_right else other)
+
+
+def _id_bytes(record: Record | None) -> bytes:
+    return str(record.id).encode("utf-8", "surrogatepass") if record else b""
+
+
 def odd_ids(connection: Connection) -> frozenset[str]:
     """The ids with which rows are shown that `iter_by_id` leaves out."""
     return frozenset(raw.decode("utf-8", "replace") for _, raw in _odd_ids(connection))

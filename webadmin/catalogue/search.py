@@ -19,7 +19,7 @@ from sqlalchemy.sql import Select
 
 from webadmin.catalogue import cursors, rows
 from webadmin.catalogue.cursors import Cursor, Stored
-from webadmin.catalogue.models import Assistant
+from webadmin.catalogue.models import Assistant, Revision
 from webadmin.catalogue.records import Record
 
 _SNIPPET_BEFORE, _SNIPPET_LENGTH = 16, 160
@@ -56,7 +56,8 @@ class Query:
     """What a list shows. `search` is looked for in `search_in`; `cursor` comes from a page's `next` or `previous`.
 
     `edited_from` and `edited_before` are times as they are stored: last edited at the first or later, and before the
-    second. `is_open` leaves out what is not both public and published, whatever the other filters say.
+    second. `written` are the first and the last of the revisions of which one has to be about the assistant.
+    `is_open` leaves out what is not both public and published, whatever the other filters say.
     """
 
     search: str = ""
@@ -66,6 +67,7 @@ class Query:
     is_public: bool | None = None
     edited_from: str | None = None
     edited_before: str | None = None
+    written: tuple[int, int] | None = None
     sort: Sort = Sort.EDITED
     cursor: str | None = None
     page_size: int = 25
@@ -236,6 +238,9 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
         found.append(edited >= query.edited_from)
     if query.edited_before:
         found.append(edited < query.edited_before)
+    if query.written:
+        of_it = (Revision.assistant_id == Assistant.id, Revision.number.between(*query.written))
+        found.append(select(literal(1)).where(*of_it).exists())
     if query.is_open:
         # Other programs may have stored there what is no number, which then counts as 0.
         is_number = func.typeof(Assistant.is_public) == "integer"

@@ -52,6 +52,11 @@ def iter_written(connection: Connection, first: int, last: int) -> Iterator[tupl
         yield row.assistant_id, None if row.is_deletion else row.record.encode()
 
 
+def count_written(connection: Connection, first: int, last: int) -> int:
+    """How many of these revisions the history still holds."""
+    return connection.execute(select(func.count()).where(Revision.number.between(first, last))).scalar() or 0
+
+
 def write_records(connection: Connection, actor: Actor, changes: Iterable[Change], *, source: str) -> int:
     """Apply changes in batches, each with its revision; deletions go to the trash. Returns how many were written.
 

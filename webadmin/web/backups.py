@@ -129,6 +129,7 @@ def show(name: str) -> ResponseReturnValue:
         "backups/_menu.html",
         backup=backup,
         can_undo=imports.can_undo(name),
+        no_undo=imports.why_no_undo(name),
         **backup_cards.about(backup, everything),
     )
 

@@ -22,6 +22,7 @@ TIMES = {
     "reviewed_at": N_("Reviewed"),
     "published_at": N_("Published"),
 }
+_OTHERS = {"id": N_("Id"), "version": N_("Version")}
 TEXTS = frozenset({"title", "emoji", "desc", "prompt", "tags", "status", "author"})
 """What is shown of an assistant that only one side holds."""
 _VISIBLE = str.maketrans({" ": "·", "\t": "⇥", "\r": "␍", "\u00a0": "⍽", "\u3000": "□"})
@@ -58,7 +59,7 @@ def names(fields: Iterable[str], added: int = 0, removed: int = 0) -> str:
 
 def label(name: str) -> str:
     """A field as people know it; a kept key as it is called."""
-    known = LABELS.get(name) or TIMES.get(name)
+    known = LABELS.get(name) or TIMES.get(name) or _OTHERS.get(name)
     return gettext(known) if known else name
 
 

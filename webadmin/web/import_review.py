@@ -7,7 +7,8 @@ from typing import Any
 from flask import request, url_for
 from flask_babel import gettext, ngettext
 
-from webadmin.backups import Action, Choices, Integrity, Layout, Listed, Mode, Plan
+from webadmin import catalogue
+from webadmin.backups import LOOKED_AT, Action, Choices, Integrity, Layout, Listed, Mode, Plan
 from webadmin.catalogue import Record
 from webadmin.errors import N_
 from webadmin.jobs import Job
@@ -18,7 +19,8 @@ from webadmin.web.imports import Choice, Report
 
 PAGE_SIZE = 25
 _MOST_DIGITS = 8
-_SINCE = "since"
+REQUIRED = ("id", "title", "prompt")
+_SINCE, SAME = "since", "same"
 TABS = {
     "changed": (Action.UPDATE, N_("Changed")),
     "added": (Action.CREATE, N_("Added")),
@@ -60,14 +62,16 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         plan, since = plan_of(known, choice, choices), choices.count_since()
         totals = _totals(known, since)
         tab, at = current_tab(totals), _page_number()
-        shown = choices.page(TABS[tab][0] if tab in TABS else None, choice.mode, at, PAGE_SIZE)
+        action = TABS[tab][0] if tab in TABS else None
+        shown = choices.page(action, choice.mode, at, PAGE_SIZE) if tab != SAME else []
+        same = choices.page_same(at, PAGE_SIZE) if tab == SAME else []
         newer = choices.count_newer()
     here = args(choice) | {"tab": tab, "page": at}
-    first, last = at * PAGE_SIZE + 1, at * PAGE_SIZE + len(shown)
+    first, last = at * PAGE_SIZE + 1, at * PAGE_SIZE + len(shown) + len(same)
     return bar(job, choice, plan) | {
+        **found_in(known),
         "undone": job.params.get("undone"),
-        "report": known,
-        "facts": facts(known),
+        "lost": job.params.get("lost", 0),
         "line": _summary(known),
         "counts": known.plan.counts,
         "total": known.plan.in_mode(choice.mode).counts.changes,
@@ -76,6 +80,7 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         "tab": tab,
         "tabs": _tabs(job, choice, tab, totals),
         "rows": [row(job, listed, choice, here) for listed in shown],
+        "same": [(change, catalogue.encode_id(change.id)) for change in imports.same(job, same)],
         "bulk": _bulk(job, tab, choice.mode, totals[tab]) if totals[tab] else [],
         "here": here | {"content": known.plan.content},
         "shown": gettext(
@@ -101,7 +106,7 @@ def bar(job: Job, choice: Choice, plan: Plan) -> dict[str, Any]:
 def _totals(known: Report, since: int) -> dict[str, int]:
     counts = known.plan.counts
     totals = {"changed": counts.updated, "added": counts.created, "only-here": counts.only_here}
-    return totals | ({_SINCE: since} if since else {})
+    return totals | {SAME: counts.unchanged} | ({_SINCE: since} if since else {})
 
 
 def current_tab(totals: dict[str, int]) -> str:
@@ -118,7 +123,8 @@ def _page_number() -> int:
 
 
 def _tabs(job: Job, choice: Choice, tab: str, totals: dict[str, int]) -> list[dict[str, Any]]:
-    labels = {name: label for name, (_, label) in TABS.items()} | {_SINCE: N_("Changed since you looked")}
+    labels = {name: label for name, (_, label) in TABS.items()}
+    labels |= {SAME: N_("Unchanged"), _SINCE: N_("Changed since you looked")}
     return [
         {"label": gettext(labels[name]), "href": address(job, choice, tab=name), "count": total, "current": name == tab}
         for name, total in totals.items()
@@ -145,7 +151,7 @@ def row(job: Job, listed: Listed, choice: Choice, here: dict[str, Any]) -> dict[
         "is_newer": listed.is_newer,
         "value": "keep" if listed.is_kept else "take",
         "options": options,
-        "differs": field_diffs.names(change.fields),
+        "differs": field_diffs.names(change.fields, change.lines_added, change.lines_removed),
         "href": url_for(".change", id=job.id, number=listed.number, **here),
     }
 
@@ -166,7 +172,7 @@ def _bulk(job: Job, tab: str, mode: Mode, total: int) -> list[tuple[str, str]]:
             ("keep", ngettext("Keep mine for it", "Keep mine for all %(count)s", total, count=shown)),
         ]
     action = TABS[tab][0] if tab in TABS else Action.UPDATE
-    if tab in TABS and not can_choose(action, mode):
+    if tab == SAME or (tab in TABS and not can_choose(action, mode)):
         return []
     return {
         Action.UPDATE: [
@@ -246,6 +252,33 @@ def facts(known: Report) -> list[tuple[str, Any]]:
             time_element(known.document.timestamp, "clock") if known.document.timestamp else gettext("not stated"),
         ),
         (gettext("Size"), size(known.document.size_bytes)),
+    ]
+
+
+def found_in(known: Report) -> dict[str, Any]:
+    """What the check report shows."""
+    return {"report": known, "facts": facts(known), "mapping": mapping(known), "looked_at": LOOKED_AT}
+
+
+def mapping(known: Report) -> list[dict[str, Any]]:
+    """Where each key of another program's file goes: key, place, in how many records it holds something, a value.
+
+    Empty where the keys are ours and nothing else.
+    """
+    names = {key: name for name, key in catalogue.JSON_NAMES.items()}
+    missing = [key for key in REQUIRED if known.keys and key not in known.keys]
+    if not missing and known.keys.keys() <= names.keys():
+        return []
+    empty, kept = gettext("Nowhere: it is always empty"), gettext("Other fields, kept as it is")
+    lacking = gettext("Not in the file: records without it cannot be read")
+    return [{"key": key, "place": lacking, "count": number(0), "is_missing": True} for key in missing] + [
+        {
+            "key": key,
+            "place": (field_diffs.label(names[key]) if key in names else kept) if seen.filled else empty,
+            "count": number(seen.filled),
+            "sample": seen.sample,
+        }
+        for key, seen in known.keys.items()
     ]
 
 

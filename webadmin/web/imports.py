@@ -6,7 +6,8 @@ tab and another process, and goes with the job after a day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from sqlalchemy import select
 
 from webadmin import backups, catalogue, clock, config, jobs, operations
 from webadmin.accounts import Actor
-from webadmin.backups import Choices, Counts, Document, Mode, Plan, RestoreRun, Staged
+from webadmin.backups import Choices, Counts, Document, Mode, Plan, PlannedChange, RestoreRun, SeenKey, Staged
 from webadmin.catalogue import Record
 from webadmin.db import db, reading, translated_errors
 from webadmin.errors import N_, DomainError, Invalid, Message, NotFound, Problem
@@ -47,6 +48,7 @@ class Report(msgspec.Struct):
     warnings: list[Problem]
     unknown_keys: dict[str, int]
     plan: Plan
+    keys: dict[str, SeenKey] = {}
 
     @property
     def is_altered(self) -> bool:
@@ -78,11 +80,15 @@ def take_listed(actor: Actor, name: str) -> Job:
 
 def undo(actor: Actor, safety_backup: str) -> Job:
     """Begin to compare what an import changed with the safety backup that was taken before it. Raises NotFound."""
-    run = find_run(safety_backup)
+    run = _run(safety_backup)
     if run is None:
         raise NotFound(N_("No import can be undone with this backup."))
+    obstacle = why_no_undo(safety_backup)
+    if obstacle is not None:
+        raise NotFound(obstacle.template)
     first, last = run.first_revision or 0, run.last_revision or 0
-    backups.open_backup(safety_backup).close()
+    with reading() as connection:
+        lost = _counts(run).changes - catalogue.count_written(connection, first, last)
     id = jobs.new_id()
     _folder()
 
@@ -91,28 +97,51 @@ def undo(actor: Actor, safety_backup: str) -> Job:
             choices.limit_to(catalogue.iter_written(connection, first, last))
         return backups.stage_listed(actor, safety_backup, _file(id, "upload"), _file(id, "db"), progress=progress)
 
-    return _start(id, actor, safety_backup, stage, undone=run.source_name)
+    return _start(id, actor, safety_backup, stage, undone=run.source_name, lost=max(0, lost))
 
 
-def find_run(safety_backup: str) -> RestoreRun | None:
-    """The import before which this backup was taken, when it can be undone."""
+def _run(safety_backup: str) -> RestoreRun | None:
+    """The import before which this backup was taken."""
     with translated_errors():
-        return db.session.execute(
-            select(RestoreRun).where(
-                RestoreRun.safety_backup == safety_backup, RestoreRun.first_revision <= RestoreRun.last_revision
-            )
-        ).scalar()
+        return db.session.execute(select(RestoreRun).where(RestoreRun.safety_backup == safety_backup)).scalar()
 
 
 def can_undo(safety_backup: str | None) -> bool:
-    """Whether this is the backup from before an import, and still there."""
-    if safety_backup is None or find_run(safety_backup) is None:
-        return False
+    """Whether this is the backup from before an import that can be taken back."""
+    return safety_backup is not None and _run(safety_backup) is not None and why_no_undo(safety_backup) is None
+
+
+def why_no_undo(safety_backup: str | None) -> Message | None:
+    """Why the import before which this backup was taken cannot be undone; None when it can be, or there was none."""
+    run = _run(safety_backup) if safety_backup else None
+    if run is None or safety_backup is None:
+        return None
+    if run.first_revision is None:
+        return Message(
+            N_("This import has no Undo: it was made by an earlier version. Restore its safety backup instead.")
+        )
     try:
         backups.open_backup(safety_backup).close()
     except DomainError:
-        return False
-    return True
+        return Message(N_("This import cannot be undone any more: its safety backup is not in the folder."))
+    return None
+
+
+def revisions_of(job: Job) -> tuple[int, int] | None:
+    """The first and the last of the revisions that an applied import wrote; None when it wrote none."""
+    with translated_errors():
+        run = db.session.execute(select(RestoreRun).where(RestoreRun.job_id == job.id)).scalar()
+    return (run.first_revision, run.last_revision) if run and run.first_revision and run.last_revision else None
+
+
+def name_of(revisions: tuple[int, int]) -> str | None:
+    """The name of the file whose import wrote these revisions; None when none did."""
+    with translated_errors():
+        return db.session.execute(
+            select(RestoreRun.source_name).where(
+                RestoreRun.first_revision == revisions[0], RestoreRun.last_revision == revisions[1]
+            )
+        ).scalar()
 
 
 def _stage_upload(id: str, actor: Actor, progress: Progress) -> Staged:
@@ -120,7 +149,13 @@ def _stage_upload(id: str, actor: Actor, progress: Progress) -> Staged:
 
 
 def _start(
-    id: str, actor: Actor, source: str, stage: Callable[[Progress], Staged], *, undone: str | None = None
+    id: str,
+    actor: Actor,
+    source: str,
+    stage: Callable[[Progress], Staged],
+    *,
+    undone: str | None = None,
+    lost: int = 0,
 ) -> Job:
     def work(progress: Progress) -> Waiting:
         try:
@@ -134,7 +169,7 @@ def _start(
         _compare(id, staged, progress)
         return Waiting({})
 
-    params = {"source": source, "step": "check", "undone": undone}
+    params = {"source": source, "step": "check", "undone": undone, "lost": lost}
     return jobs.start(KIND, actor, work, title=Message(N_("Checking %(name)s"), {"name": source}), params=params, id=id)
 
 
@@ -156,6 +191,7 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
         problems=staged.problems,
         warnings=staged.warnings,
         unknown_keys=dict(staged.unknown_keys),
+        keys=staged.keys,
         plan=plan,
     )
     _file(id, "report").write_bytes(msgspec.json.encode(report))
@@ -184,12 +220,21 @@ def choices(job: Job) -> Iterator[Choices]:
         yield found
 
 
+def same(job: Job, ids: Sequence[str]) -> list[PlannedChange]:
+    """The assistants with these ids, which are the same here and in the file. Raises NotFound like `sides`."""
+    return backups.find_same(_with_records(job), ids) if ids else []
+
+
 def sides(job: Job, id: str) -> tuple[Record | None, Record | None]:
     """An assistant as it is here now and in the file. Raises NotFound when the file's records are gone."""
+    return backups.find_sides(_with_records(job), id)
+
+
+def _with_records(job: Job) -> Staged:
     staged = _staged(job)
     if not staged.scratch.exists():
         raise NotFound(N_("The files of this import are gone."), hint=N_("Choose the file again."))
-    return backups.find_sides(staged, id)
+    return staged
 
 
 def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_delete_all: bool) -> Job:
@@ -248,9 +293,11 @@ def find_outcome(job: Job) -> dict[str, Any] | None:
     """What a killed import had done: the row that it wrote in the catalogue's own transaction tells."""
     with translated_errors():
         run = db.session.execute(select(RestoreRun).where(RestoreRun.job_id == job.id)).scalar()
-    return (
-        _result(msgspec.json.decode(run.counts, type=Counts), run.safety_backup, Mode(run.mode), None) if run else None
-    )
+    return _result(_counts(run), run.safety_backup, Mode(run.mode), None) if run else None
+
+
+def _counts(run: RestoreRun) -> Counts:
+    return msgspec.json.decode(run.counts, type=Counts)
 
 
 def _result(counts: Counts, safety: str | None, mode: Mode, seconds: float | None) -> dict[str, Any]:
@@ -269,6 +316,8 @@ def _staged(job: Job) -> Staged:
         warning_count=known.warning_count,
         problems=known.problems,
         warnings=known.warnings,
+        unknown_keys=Counter(known.unknown_keys),
+        keys=known.keys,
     )
 
 

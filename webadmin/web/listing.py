@@ -21,6 +21,7 @@ _VISIBILITY = {"public": True, "private": False}
 _MOST_TAGS = 20
 # Stored times have four digits of the year; at the end of the calendar there is no day after.
 _FIRST_YEAR = 1000
+_REVISIONS = re.compile(r"([0-9]{1,18})-([0-9]{1,18})")
 # In columns, of which a Chinese character takes two: no list has room for more in a line.
 _EXCERPT_BEFORE, _EXCERPT_WIDTH = 16, 120
 
@@ -54,6 +55,11 @@ def _day(text: str) -> date | None:
     return found if _FIRST_YEAR <= found.year < MAXYEAR else None
 
 
+def _revisions(text: str) -> tuple[int, int] | None:
+    found = _REVISIONS.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
 def _midnight(day: date) -> str:
     return clock.to_text(datetime.combine(day, time(), config.current().timezone))
 
@@ -77,6 +83,7 @@ class Listing:
             author=args.get("author") or None,
             tags=tuple(dict.fromkeys(tag for tag in args.getlist("tag") if tag))[:_MOST_TAGS],
             is_public=_VISIBILITY.get(args.get("visibility", "")),
+            written=_revisions(args.get("changed", "")),
             sort=Sort(sort) if sort in set(Sort) else Sort.EDITED,
             cursor=args.get("cursor") or None,
             page_size=int(size) if size in {str(n) for n in PAGE_SIZES} else PAGE_SIZES[0],
@@ -92,7 +99,7 @@ class Listing:
     def is_filtered(self) -> bool:
         """Whether anything but the tab narrows the list."""
         of = self.query
-        return bool(of.search or of.author or of.tags or of.is_public is not None or any(self.days))
+        return bool(of.search or of.author or of.tags or of.is_public is not None or of.written or any(self.days))
 
     def pairs(self) -> list[tuple[str, str]]:
         """The query string's names and values, without what is the default; the cursor aside."""
@@ -113,6 +120,8 @@ class Listing:
             yield "from", self.days.first.isoformat()
         if self.days.last:
             yield "to", self.days.last.isoformat()
+        if of.written:
+            yield "changed", "{}-{}".format(*of.written)
         if of.sort is not Sort.EDITED:
             yield "sort", str(of.sort)
         if of.page_size != PAGE_SIZES[0]:

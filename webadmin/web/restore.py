@@ -12,6 +12,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from webadmin import backups, config, jobs
 from webadmin.backups import Plan
+from webadmin.catalogue import Query
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Conflict, Invalid, NotFound, Problem
 from webadmin.jobs import Job, State
@@ -21,6 +22,7 @@ from webadmin.web.filters import message
 from webadmin.web.htmx import page, redirect, wants_fragment
 from webadmin.web.imports import Choice, Report
 from webadmin.web.jobs import ending, view
+from webadmin.web.listing import Listing
 
 bp = Blueprint("restore", __name__, url_prefix="/import")
 
@@ -209,7 +211,7 @@ def _step(job: Job, choice: Choice) -> tuple[int, str, dict[str, Any]]:
         return (_APPLY if was_applied else _CHECK), "restore/_ended.html", {"end": ending(job), "problems": problems}
     known = imports.report(job)
     if _needs_decision(known, choice):
-        return _CHECK, "restore/_check.html", {"report": known, "choice": choice, "facts": import_review.facts(known)}
+        return _CHECK, "restore/_check.html", {"choice": choice, **import_review.found_in(known)}
     return _REVIEW, "restore/_review.html", import_review.review(job, known, choice)
 
 
@@ -220,6 +222,8 @@ def _result(job: Job) -> dict[str, Any]:
         "ended_at": job.updated_at,
         "problems": _skipped(job),
         "can_undo": imports.can_undo(result.get("safety_backup")),
+        "no_undo": imports.why_no_undo(result.get("safety_backup")),
+        "changed_href": Listing(Query(written=imports.revisions_of(job))).href(),
         "undone": job.params.get("undone"),
     }
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webadmin import catalogue, clock
 from webadmin.db import db, translated_errors
 from webadmin.errors import Invalid, Message
+from webadmin.web import imports
 from webadmin.web.assistants.blueprint import bp, reading, way_back
 from webadmin.web.htmx import page, wants_fragment
 from webadmin.web.listing import PAGE_SIZES, Listing, excerpt
@@ -33,7 +34,7 @@ def show_list() -> ResponseReturnValue:
             found = catalogue.find(session, listing.query)
         except Invalid as error:
             problem = error.message
-            listing = Listing(replace(listing.query, cursor=None), is_compact=listing.is_compact)
+            listing = replace(listing, query=replace(listing.query, cursor=None))
             found = catalogue.find(session, listing.query)
         counts = catalogue.counts(session, listing.query)
     response = page(
@@ -49,6 +50,7 @@ def show_list() -> ResponseReturnValue:
         sorts=[*catalogue.Sort],
         page_sizes=PAGE_SIZES,
         excerpt=excerpt,
+        changed_by=imports.name_of(listing.query.written) if listing.query.written else None,
     )
     if wants_fragment():
         response.headers["HX-Push-Url"] = listing.href(cursor=listing.query.cursor)
