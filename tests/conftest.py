@@ -40,7 +40,7 @@ def _compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(autouse=True)
 def _process_began_with_the_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """A scheduler's silence is told once a process is five minutes old, and a run of all tests takes longer."""
-    monkeypatch.setattr(safety, "_process_started_at", clock.now())
+    monkeypatch.setattr(safety.facts, "_process_started_at", clock.now())
 
 
 @pytest.fixture

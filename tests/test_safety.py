@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import re
 import resource
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 import time_machine
+from bs4 import BeautifulSoup
+from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.people import close
-from webadmin import backups, catalogue, config, runtime, safety
+from tests.people import add_person, close, sign_in
+from tests.receivers import Receiver, receiver
+from webadmin import backups, catalogue, clock, config, notifications, runtime, safety
 from webadmin.accounts import SCHEDULER, SYSTEM
 from webadmin.app import create_app
 from webadmin.db import DiskFull, db, transaction
 from webadmin.errors import Message
-from webadmin.safety import Color, Facts, State, decide
+from webadmin.runtime import RuntimeUnavailable
+from webadmin.safety import Color, Facts, Safety, State, decide
 from webadmin.scheduler import Scheduler
 
 NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -31,6 +38,7 @@ GOOD = Facts(
     is_damaged=False,
     is_gone=False,
     write_trouble=None,
+    backup_trouble=None,
     locked_since=None,
     catalogue_since=NOW - timedelta(days=90),
     has_backups=True,
@@ -119,6 +127,20 @@ CASES = [
         "No good copy yet",
     ),
     (
+        "backup folder",
+        {"backup_trouble": Message("The backup folder cannot be used.")},
+        State.LAST_FAILED,
+        "No backup can be made",
+        "The backup folder cannot be used.",
+    ),
+    (
+        "backup folder, and nothing in it",
+        {"backup_trouble": Message("The backup folder cannot be used."), **NONE},
+        State.NO_GOOD_BACKUP,
+        "No backup can be made",
+        "The backup folder cannot be used.",
+    ),
+    (
         "late",
         {"missed_at": datetime(2026, 11, 23, 2, 0, tzinfo=BERLIN)},
         State.LATE,
@@ -168,6 +190,7 @@ facts = st.builds(
     is_damaged=st.booleans(),
     is_gone=st.booleans(),
     write_trouble=st.none() | st.just(Message("The disk is full")),
+    backup_trouble=st.none() | st.just(Message("The backup folder cannot be used.")),
     locked_since=st.none() | instants,
     catalogue_since=st.none() | instants,
     has_backups=st.booleans(),
@@ -204,11 +227,79 @@ def test_another_fault_never_makes_it_look_better(found, fault):
 
 
 @pytest.fixture
-def site(app):
-    """An application with one assistant, whose context is open, and its scheduled tasks, run by hand."""
-    with app.app_context():
+def hook():
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def site(make_config, hook):
+    """An application with one assistant, whose context is open, and the places that say whether its data is safe."""
+    built = create_app(make_config(**SETTINGS, WEBHOOK_URL=hook.url))
+    with built.app_context():
         add("ast_1")
-        yield Scheduler(app)
+        yield Places(built, hook)
+    close(built)
+
+
+SETTINGS = {"WEBHOOK_SECRET": "a secret of twenty characters", "NOTIFY_ALLOW_PRIVATE": "true", "DB_TIMEOUT": "200"}
+HEADLINES = {"ok": "Your data is safe", "warn": "Check your backups", "bad": "Your data is at risk"}
+
+
+class Places:
+    """Every place that tells the state, asked as people and programs ask."""
+
+    def __init__(self, app: Flask, hook: Receiver) -> None:
+        self.app, self.hook = app, hook
+        self.scheduler = Scheduler(app)
+        add_person(app, "Ada")
+        self.browser = app.test_client()
+        outside(lambda: sign_in(self.browser, "Ada", remember="y"))
+
+    def told(self) -> tuple[State, str, str, str | None]:
+        """State, title, line and the event of the notification, in which headline, pill, API and metrics agree."""
+        safety.forget()
+        found = safety.current()
+        outside(lambda: self._compare(found))
+        return found.state, str(found.title), str(found.line), self._notified()
+
+    def _compare(self, found: Safety) -> None:
+        state, title, line, color = found.state, str(found.title), str(found.line), str(found.color)
+        page = BeautifulSoup(self.browser.get("/").text, "html.parser")
+        pill = page.select_one("#safety-pill")
+        assert (pill["class"], pill.strong.text, pill.small.text) == (["pill", color], title, line)
+        headline = " ".join(page.select_one(".headline").get_text(" ").split())
+        assert HEADLINES[color] in headline
+        assert state is State.SAFE or f"{title} · {line}" in headline
+        answer = self.browser.get("/api/health")
+        health = answer.json.get("data") or answer.json["error"]["details"]
+        assert health["safety"] == {"state": state, "color": color}
+        assert (answer.status_code == 503) == ("failing" in health["checks"].values())
+        assert (state not in (State.DAMAGED, State.CANNOT_WRITE)) or answer.status_code == 503
+        metrics = self.browser.get("/metrics").text
+        assert re.findall(r'safety_state\{state="([^"]+)"\} 1\.0', metrics) == [state]
+
+    def _notified(self) -> str | None:
+        before = len(self.hook.got)
+        notifications.watch(clock.now())
+        with contextlib.suppress(RuntimeUnavailable):
+            notifications.deliver_due(clock.now())
+        new = [json.loads(body) for _, _, _, body in self.hook.got[before:]]
+        said = [each for each in new if each["event"] != "backup-bad"]
+        if not said:
+            return None
+        [only] = said
+        found = safety.current()
+        assert (only["state"], only["title"]) == (found.state, str(found.title))
+        # How much is free changes while the tests run.
+        assert found.state is State.DISK_NEARLY_FULL or only["line"] == str(found.line)
+        return only["event"]
+
+
+def outside(act):
+    """What `act` gives in a thread, which has no context of an application: a request then has its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(act).result()
 
 
 def add(id: str, prompt: str = "Be one.") -> None:
@@ -237,74 +328,102 @@ def later(**time: float) -> time_machine.travel:
 
 
 class TestRealCauses:
+    """Each state by what really causes it; `told` asks every place, and compares them."""
+
     @pytest.fixture(autouse=True)
     def large_disk(self, monkeypatch):
         """The machine that runs the tests may itself be short of space, which is the last thing that is told."""
-        monkeypatch.setattr(safety, "DISK_LOW_BYTES", 0)
+        monkeypatch.setattr(safety.states, "DISK_LOW_BYTES", 0)
 
     def test_backup_of_today_makes_it_safe(self, site):
-        site.beat()
+        site.scheduler.beat()
         backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
-        assert state() is State.SAFE
+        assert site.told() == (State.SAFE, "Backed up just now", "Verified, next at 02:00", None)
 
     def test_none_was_made_yet(self, site):
-        site.beat()
-        assert state() is State.NO_BACKUP_YET
+        site.scheduler.beat()
+        assert site.told() == (State.NO_BACKUP_YET, "No backup yet", "Make the first one", None)
 
     def test_none_for_three_days(self, site):
         backups.create(SYSTEM)
         with later(days=3):
-            site.beat()
-            found = decide(safety.gather())
-        assert (found.state, str(found.title)) == (State.NO_GOOD_BACKUP, "No good backup for 3 days")
+            site.scheduler.beat()
+            assert site.told() == (State.NO_GOOD_BACKUP, "No good backup for 3 days", "Back up now", "failure")
+
+    def test_none_ever_and_the_catalogue_is_old(self, site):
+        with later(days=3):
+            site.scheduler.beat()
+            assert site.told()[::3] == (State.NO_GOOD_BACKUP, "failure")
 
     def test_full_disk(self, site):
         backups.create(SYSTEM)
         with full_disk(1000):
-            found = decide(safety.gather())
-        assert (found.state, str(found.line)) == (State.CANNOT_WRITE, "The disk is full")
+            assert site.told() == (State.CANNOT_WRITE, "Changes cannot be saved", "The disk is full", "failure")
+        site.scheduler.beat()
+        assert site.told()[0] is State.SAFE
 
     def test_lock_that_another_program_holds(self, site):
         with contextlib.closing(sqlite3.connect(config.current().database_path, isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
-            site.absorb()
+            site.scheduler.absorb()
             with later(seconds=31):
-                site.absorb()
-                assert state() is State.CANNOT_WRITE
+                site.scheduler.absorb()
+                assert site.told() == (
+                    State.CANNOT_WRITE, "Changes cannot be saved", "Another program holds the write lock", "failure",
+                )  # fmt: skip
             other.execute("ROLLBACK")
-            site.absorb()
-        assert state() is not State.CANNOT_WRITE
+            site.scheduler.absorb()
+        assert site.told()[0] is not State.CANNOT_WRITE
 
     def test_failed_run(self, site):
-        site.beat()
+        site.scheduler.beat()
         backups.create(SYSTEM)
         add("ast_2", "x" * 200_000)
         with full_disk(150_000), pytest.raises(DiskFull):
             backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
-        assert state() is State.LAST_FAILED
+        assert site.told() == (State.LAST_FAILED, "Last backup failed", "Good copy: just now", "failure")
+
+    def test_folder_in_which_no_backup_can_be_made(self, site):
+        site.scheduler.beat()
+        backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        folder = config.current().database_backup_dir
+        folder.rename(folder.with_name("elsewhere"))
+        folder.write_text("A file in its place.")
+        assert site.told() == (
+            State.NO_GOOD_BACKUP,
+            "No backup can be made",
+            "The backup folder cannot be used.",
+            "failure",
+        )
+        folder.unlink()
+        folder.with_name("elsewhere").rename(folder)
+        assert site.told()[0] is State.SAFE
 
     def test_scheduler_that_died(self, site):
-        site.beat()
+        site.scheduler.beat()
         backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
-        assert state() is State.SAFE
+        assert site.told()[0] is State.SAFE
         with later(minutes=10):
-            found = decide(safety.gather())
-        assert (found.state, str(found.title)) == (State.LATE, "The scheduler is silent")
+            assert site.told() == (
+                State.LATE, "The scheduler is silent", "Backups are not made by themselves", "late",
+            )  # fmt: skip
 
     def test_run_that_did_not_come(self, site):
         backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
         tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(hour=9, minute=0)
         with time_machine.travel(tomorrow, tick=True):
-            site.beat()
-            found = decide(safety.gather())
-        assert (found.state, str(found.line)) == (State.LATE, "Expected 02:00")
+            site.scheduler.beat()
+            assert site.told() == (State.LATE, "Backup is late", "Expected 02:00", "late")
 
     def test_changed_byte(self, site):
-        site.beat()
+        site.scheduler.beat()
         made = backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
         path = config.current().database_backup_dir / made.name
         path.write_bytes(path.read_bytes().replace(b"Be one.", b"Be two."))
-        assert state() is State.NOT_VERIFIED
+        assert site.told()[::3] == (State.NOT_VERIFIED, None)
+        backups.verify(made.name)
+        assert site.told() == (State.NOT_VERIFIED, "Newest backup not checked", "Verify it", None)
+        assert [json.loads(got[3])["event"] for got in site.hook.got] == ["backup-bad"]
 
     def test_damaged_database(self, site):
         backups.create(SYSTEM)
@@ -313,20 +432,29 @@ class TestRealCauses:
         path.write_bytes(b"This is no database at all." * 500)
         for name in ("-wal", "-shm"):
             path.with_name(path.name + name).unlink(missing_ok=True)
-        assert state() is State.DAMAGED
+        assert site.told() == (State.DAMAGED, "Database is damaged", "Read-only, recover now", "failure")
 
-    def test_switched_off(self, make_config):
-        built = create_app(make_config(AUTO_BACKUP_ENABLED="false"))
+    def test_lost_database(self, site):
+        backups.create(SYSTEM)
+        for path in config.current().database_path.parent.glob("assistants.db*"):
+            path.unlink()
+        assert site.told() == (State.DAMAGED, "Database is missing", "Read-only, recover now", "failure")
+
+    def test_switched_off(self, make_config, hook):
+        built = create_app(make_config(**SETTINGS, WEBHOOK_URL=hook.url, AUTO_BACKUP_ENABLED="false"))
         with built.app_context():
             backups.create(SYSTEM)
-            assert state() is State.SWITCHED_OFF
+            told = Places(built, hook).told()
         close(built)
+        assert told == (State.SWITCHED_OFF, "Automatic backups are off", "Good copy: just now", None)
 
     def test_small_disk(self, site, monkeypatch):
-        site.beat()
+        site.scheduler.beat()
         backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
-        monkeypatch.setattr(safety, "DISK_LOW_BYTES", 10**18)
-        assert state() is State.DISK_NEARLY_FULL
+        # A disk of which less is free than that: every one.
+        monkeypatch.setattr(safety.states, "DISK_LOW_BYTES", 10**18)
+        state, title, _, event = site.told()
+        assert (state, title, event) == (State.DISK_NEARLY_FULL, "Disk nearly full", "warning")
 
     def test_answer_is_kept_for_a_moment_and_cheap(self, site):
         assert safety.current() is safety.current()

@@ -9,6 +9,7 @@ import os
 import re
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -405,6 +406,26 @@ def copy(source: Path, target: Path) -> None:
     finally:
         writing_to.close()
         reading.close()
+
+
+def measure_wait(path: Path, *, most_seconds: float) -> float:
+    """How long one waits for the write lock now, in seconds; `most_seconds` when it is not free by then.
+
+    Raises sqlite3.Error.
+    """
+    began = time.monotonic()
+    # Without «rwc» a file that is gone stays gone.
+    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=most_seconds)) as connection:
+        connection.isolation_level = None
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return most_seconds
+        waited = time.monotonic() - began
+        connection.execute("ROLLBACK")
+    return min(waited, most_seconds)
 
 
 def schema_of(path: Path) -> SchemaState:

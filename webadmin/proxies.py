@@ -8,6 +8,16 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _Address = IPv4Address | IPv6Address
+PASSED_ON = "webadmin.passed_on"
+"""Set in the environment of a request that some proxy passed on, trusted or not."""
+_TELLING = (
+    "HTTP_FORWARDED",
+    "HTTP_VIA",
+    "HTTP_X_FORWARDED_FOR",
+    "HTTP_X_FORWARDED_HOST",
+    "HTTP_X_FORWARDED_PROTO",
+    "HTTP_X_REAL_IP",
+)
 _SCHEMES = frozenset({"http", "https"})
 
 
@@ -25,6 +35,8 @@ class Forwarded:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        if any(name in environ for name in _TELLING):
+            environ[PASSED_ON] = "yes"
         written = environ.pop("HTTP_X_FORWARDED_FOR", "")
         schemes = environ.pop("HTTP_X_FORWARDED_PROTO", "")
         for name in ("HTTP_X_FORWARDED_HOST", "HTTP_X_FORWARDED_PORT", "HTTP_X_FORWARDED_PREFIX", "HTTP_FORWARDED"):

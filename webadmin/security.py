@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from functools import partial
 from typing import Any
@@ -19,7 +20,16 @@ from wtforms import ValidationError
 from webadmin import accounts, config, db, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind
 from webadmin.errors import N_, Forbidden, Unavailable
-from webadmin.sessions import RuntimeSessions, ServerSession, end_sessions, is_api_call, is_bearer_call, set_cookie
+from webadmin.proxies import PASSED_ON
+from webadmin.sessions import (
+    METRICS_PATH,
+    RuntimeSessions,
+    ServerSession,
+    end_sessions,
+    is_api_call,
+    is_bearer_call,
+    set_cookie,
+)
 from webadmin.throttle import Throttle, Usage
 
 # Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
@@ -152,6 +162,38 @@ def reads_publicly() -> bool:
     return g.actor is None and is_reading and config.current().public_read and not is_bearer_call(request)
 
 
+def is_for_program() -> bool:
+    """Whether a program asks that is told of errors in JSON: a call of the API, or one for the metrics."""
+    return is_api() or request.path == METRICS_PATH
+
+
+def reads_metrics_here() -> bool:
+    """Whether a program of this machine reads the metrics, which needs no token then.
+
+    What a proxy passes on may come from this machine too: a header by which proxies tell for whom they ask gives it
+    away, or a `Host` that is not this machine's own (so also a browser that was lured here by a name). A token that is
+    not valid is refused, so that its owner hears of it.
+    """
+    if request.path != METRICS_PATH or request.method not in ("GET", "HEAD") or is_bearer_call(request):
+        return False
+    return PASSED_ON not in request.environ and _is_loopback(request.remote_addr) and _is_loopback(_host_name())
+
+
+def _host_name() -> str | None:
+    return urlsplit(f"//{request.host}").hostname
+
+
+def _is_loopback(host: str | None) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        address = ipaddress.ip_address(host or "")
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
 def is_preflight() -> bool:
     """Whether a browser asks if a page of another site may make a call (Fetch standard, CORS-preflight request)."""
     asks = "Origin" in request.headers and "Access-Control-Request-Method" in request.headers
@@ -190,10 +232,10 @@ def guard() -> ResponseReturnValue | None:
     """Stop the request of whoever may not make it, or who was made to (CSRF). Raises Unauthorized, CSRFRefused."""
     if request.endpoint in _WITHOUT_SESSION:
         return None
-    if g.actor is None and request.endpoint not in OPEN and not reads_publicly():
-        if not is_api() and not has_accounts():
+    if g.actor is None and request.endpoint not in OPEN and not reads_publicly() and not reads_metrics_here():
+        if not is_for_program() and not has_accounts():
             return redirect(url_for("auth.setup"))
-        raise Unauthorized(www_authenticate=_challenge() if is_api() else None)
+        raise Unauthorized(www_authenticate=_challenge() if is_for_program() else None)
     if request.method not in _SAFE_METHODS and not is_bearer_call(request):
         _check_csrf()
     return None

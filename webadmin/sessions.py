@@ -18,6 +18,7 @@ from webadmin import clock, runtime
 from webadmin.errors import Unavailable
 
 COOKIE = "aa_session"
+METRICS_PATH = "/metrics"
 _ANONYMOUS_SECONDS = 2 * 3600
 _IDLE_SECONDS = 12 * 3600
 _KEPT_SECONDS = 30 * 86400
@@ -99,7 +100,7 @@ def is_api_call(request: Request) -> bool:
 def is_bearer_call(request: Request) -> bool:
     """Whether the request comes with a token instead of a browser's session."""
     scheme = request.headers.get("Authorization", "").partition(" ")[0]
-    return is_api_call(request) and scheme.lower() == "bearer"
+    return (is_api_call(request) or request.path == METRICS_PATH) and scheme.lower() == "bearer"
 
 
 def _create(session: ServerSession, response: Response) -> None:

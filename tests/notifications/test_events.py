@@ -34,8 +34,19 @@ def test_a_failure_and_its_end_are_told_once_each():
 
 
 def test_a_late_backup_and_its_end_are_told_once_each():
-    assert told_of((0, State.LATE), (100, State.DISK_NEARLY_FULL), (200, GOOD)) == [
-        (0, Event.LATE), (110, Event.RECOVERED),
+    assert told_of((0, State.LATE), (100, GOOD), (200, GOOD)) == [(0, Event.LATE), (110, Event.RECOVERED)]
+
+
+def test_a_disk_that_fills_is_told_before_it_is_full_and_when_there_is_room_again():
+    looks = (
+        (0, GOOD),
+        (5, State.DISK_NEARLY_FULL),
+        (60, State.CANNOT_WRITE),
+        (90, State.DISK_NEARLY_FULL),
+        (200, GOOD),
+    )
+    assert told_of(*looks, (220, GOOD)) == [
+        (5, Event.WARNING), (60, Event.FAILURE), (100, Event.WARNING), (210, Event.RECOVERED),
     ]  # fmt: skip
 
 
@@ -71,7 +82,7 @@ def test_events_alternate_and_never_repeat_within_the_time_to_settle(states):
     for minute, state in enumerate(states):
         told, event = decide(told, state, NOW + timedelta(minutes=minute))
         if event is Event.RECOVERED:
-            assert all(each in (GOOD, State.DISK_NEARLY_FULL) for each in states[minute - 10 : minute + 1])
+            assert all(each is GOOD for each in states[minute - 10 : minute + 1])
         ends += [event] if event else []
     assert ends[:1] != [Event.RECOVERED]
     assert all(pair != (Event.RECOVERED, Event.RECOVERED) for pair in pairwise(ends))

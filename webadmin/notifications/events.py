@@ -17,6 +17,7 @@ class Event(StrEnum):
 
     FAILURE = "failure"
     LATE = "late"
+    WARNING = "warning"
     RECOVERED = "recovered"
     BACKUP_BAD = "backup-bad"
     BACKUP_PROVED = "backup-proved"
@@ -27,21 +28,32 @@ class Trouble(IntEnum):
     """How bad a state is; more than what was told last is told at once."""
 
     NONE = 0
-    LATE = 1
-    FAILED = 2
-    AT_RISK = 3
+    WARNED = 1
+    LATE = 2
+    FAILED = 3
+    AT_RISK = 4
 
 
-# The others tell what a person chose or has not done yet, and are neither trouble nor its end.
+# The others tell what a person chose or has not done yet, and are neither trouble nor its end. What is bad about a
+# newest backup that is not verified is told of the file itself (`Event.BACKUP_BAD`); and where automatic backups are
+# off, that there is no good one any more is told in time.
 _TROUBLES = {
     State.DAMAGED: Trouble.AT_RISK,
     State.CANNOT_WRITE: Trouble.AT_RISK,
     State.NO_GOOD_BACKUP: Trouble.AT_RISK,
     State.LAST_FAILED: Trouble.FAILED,
     State.LATE: Trouble.LATE,
-    State.DISK_NEARLY_FULL: Trouble.NONE,
+    State.DISK_NEARLY_FULL: Trouble.WARNED,
     State.SAFE: Trouble.NONE,
 }
+# What is told when it begins, and when only this is left of something worse.
+_EVENTS = {
+    Trouble.AT_RISK: Event.FAILURE,
+    Trouble.FAILED: Event.FAILURE,
+    Trouble.LATE: Event.LATE,
+    Trouble.WARNED: Event.WARNING,
+}
+_EVENTS_LEFT = {Trouble.LATE: Event.LATE, Trouble.WARNED: Event.WARNING, Trouble.NONE: Event.RECOVERED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,7 @@ def decide(told: Told, state: State, now: datetime) -> tuple[Told, Event | None]
     if trouble is None:
         return replace(told, better_since=None), None
     if trouble > told.trouble:
-        return Told(trouble), Event.LATE if trouble is Trouble.LATE else Event.FAILURE
+        return Told(trouble), _EVENTS[trouble]
     if trouble == told.trouble:
         return Told(trouble), None
     # A clock that was put back must not hold the news for as long.
@@ -66,4 +78,4 @@ def decide(told: Told, state: State, now: datetime) -> tuple[Told, Event | None]
         return replace(told, better_since=now), None
     if now - told.better_since < SETTLED_AFTER:
         return told, None
-    return Told(trouble), {Trouble.NONE: Event.RECOVERED, Trouble.LATE: Event.LATE}.get(trouble)
+    return Told(trouble), _EVENTS_LEFT.get(trouble)

@@ -96,6 +96,13 @@ def standings() -> list[Standing]:
     return [_standing(destination) for destination in Destination]
 
 
+def counts() -> dict[tuple[Destination, Outcome], int]:
+    """How many rows of the log there are by destination and outcome. Raises RuntimeUnavailable."""
+    sql = "SELECT destination, state, count(*) AS number FROM notification GROUP BY destination, state"
+    rows = runtime.current().read(sql)
+    return {(Destination(row["destination"]), Outcome(row["state"])): row["number"] for row in rows}
+
+
 def _standing(destination: Destination) -> Standing:
     last = _read("WHERE destination=? AND answer IS NOT NULL ORDER BY answered_at DESC LIMIT 1", destination)
     [row] = runtime.current().read(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -12,7 +11,7 @@ from flask_babel import gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, safety
+from webadmin import backups, catalogue, clock, safety
 from webadmin.backups import Backup
 from webadmin.catalogue import Query, RecentChange, Summary
 from webadmin.db import db, translated_errors
@@ -117,7 +116,7 @@ def _last_good(newest: Backup | None) -> dict[str, Any]:
     if newest is None or newest.made_at is None:
         return cell | {"value": gettext("None"), "line": gettext("Back up now"), "tone": "warn"}
     line = Markup("{} · {}").format(time_element(newest.made_at, "clock"), size(newest.size_bytes or 0))
-    limit = safety.NO_GOOD_AFTER
+    limit = safety.no_good_after(safety.current_facts())
     tone = "bad" if clock.now() - newest.made_at > limit else "ok"
     return cell | {
         "value": time_element(newest.made_at),
@@ -154,13 +153,12 @@ def _database(total: int | None) -> dict[str, Any]:
 
 def _disk(found: Sequence[Backup] | None) -> dict[str, Any]:
     cell = {"label": gettext("Free disk"), "icon": "server", "href": url_for("backups.history")}
-    try:
-        free = shutil.disk_usage(config.current().database_path.parent).free
-    except OSError:
+    facts = safety.current_facts()
+    if facts.free_bytes is None:
         return cell | {"value": gettext("Unknown"), "line": gettext("The folder cannot be read."), "tone": "warn"}
     used = sum(backup.size_bytes or 0 for backup in found or [] if backup.has_file)
     line = gettext("Backups use %(size)s", size=size(used))
-    return cell | {"value": size(free), "line": line, "tone": "warn" if free < safety.DISK_LOW_BYTES else "ok"}
+    return cell | {"value": size(facts.free_bytes), "line": line, "tone": "warn" if safety.is_disk_low(facts) else "ok"}
 
 
 def _waiting(session: Session) -> list[Summary]:

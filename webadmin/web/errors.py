@@ -40,7 +40,7 @@ def respond(error: Exception) -> ResponseReturnValue:
     failure = http_errors.describe(error)
     if failure.is_bug:
         _log.error("unexpected error", exc_info=error)
-    if security.is_api():
+    if security.is_for_program():
         return http_errors.json_response(failure)
     if isinstance(error, Unauthorized):
         return _with(failure, _sign_in_again())

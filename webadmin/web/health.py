@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sqlite3
 from collections.abc import Callable
@@ -16,9 +15,9 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import clock, config, damage, diagnostics, http_errors, jobs, runtime, safety
+from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, runtime, safety
 from webadmin.damage import DatabaseDamaged
-from webadmin.db import db, translated_errors
+from webadmin.db import DatabaseLocked, DiskFull, db, translated_errors
 from webadmin.diagnostics import CheckState
 from webadmin.errors import N_, Unavailable
 from webadmin.safety import Facts, Safety, State
@@ -26,7 +25,6 @@ from webadmin.web.filters import Word
 from webadmin.web.htmx import page
 from webadmin.web.shell import SAFETY_ICONS
 
-_LEAST_FREE_BYTES = 50_000_000
 _WORDS = {
     CheckState.OK: Word(N_("OK"), "circle-check", "ok"),
     CheckState.WARN: Word(N_("Watch"), "alert-triangle", "warn"),
@@ -38,13 +36,13 @@ bp = Blueprint("health", __name__)
 class NotReady(Unavailable):
     """A part of the program does not work; the details say which."""
 
-    def __init__(self, checks: dict[str, str]) -> None:
-        self._checks = checks
+    def __init__(self, told: dict[str, Any]) -> None:
+        self._told = told
         super().__init__(N_("A part of the program does not work."), hint=N_("The health page says what to do."))
 
     def details(self) -> Any:
-        """The outcome of each check."""
-        return {"checks": self._checks}
+        """The outcome of each check, and the safety state."""
+        return self._told
 
 
 @bp.get("/healthz")
@@ -55,11 +53,16 @@ def alive() -> ResponseReturnValue:
 
 @bp.get("/api/health")
 def ready() -> ResponseReturnValue:
-    """Whether every part works: 200, or 503 with the parts that do not."""
+    """Whether every part works: 200, or 503 with the parts that do not; and whether the data is safe, beside it.
+
+    An old or missing backup is no 503: no restart mends it, and the program can do its work.
+    """
     checks = {name: _outcome(check) for name, check in _CHECKS.items()}
+    found = safety.current()
+    told = {"checks": checks, "safety": {"state": found.state, "color": found.color}}
     if all(outcome == "ok" for outcome in checks.values()):
-        return jsonify({"success": True, "data": {"status": "ok", "checks": checks}})
-    return http_errors.json_response(http_errors.describe(NotReady(checks)))
+        return jsonify({"success": True, "data": {"status": "ok", **told}})
+    return http_errors.json_response(http_errors.describe(NotReady(told)))
 
 
 @bp.get("/health")
@@ -132,8 +135,11 @@ def pill() -> ResponseReturnValue:
 
 
 def _database() -> None:
-    if safety.current_facts().is_damaged:
+    facts = safety.current_facts()
+    if facts.is_damaged:
         raise DatabaseDamaged
+    if safety.is_locked(facts):
+        raise DatabaseLocked
     with translated_errors():
         db.session().execute(text("SELECT 1 FROM assistants LIMIT 1"))
 
@@ -144,17 +150,15 @@ def _runtime() -> None:
 
 def _disk() -> None:
     if safety.current_facts().write_trouble is not None:
-        raise OSError
-    stats = os.statvfs(config.current().database_path.parent)
-    if stats.f_bavail * stats.f_frsize < _LEAST_FREE_BYTES:
-        raise OSError
+        raise DiskFull
 
 
 def _backup_folder() -> None:
-    if not os.access(config.current().database_backup_dir, os.W_OK | os.X_OK):
-        raise OSError
+    if safety.current_facts().backup_trouble is not None:
+        raise backups.FolderReadOnly
 
 
+# But for what can be read at all, they say what the safety function says: red for «cannot write» is 503 here.
 _CHECKS: dict[str, Callable[[], None]] = {
     "database": _database,
     "runtime": _runtime,
@@ -166,6 +170,6 @@ _CHECKS: dict[str, Callable[[], None]] = {
 def _outcome(check: Callable[[], None]) -> str:
     try:
         check()
-    except (Unavailable, OSError):
+    except Unavailable:
         return "failing"
     return "ok"

@@ -158,4 +158,5 @@ JOB_DONE: dict[str, Any] = JOB | {
 HEALTHY: dict[str, Any] = {
     "status": "ok",
     "checks": {"database": "ok", "runtime": "ok", "disk": "ok", "backups": "ok"},
+    "safety": {"state": "safe", "color": "ok"},
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from webadmin import backups, jobs
+from webadmin import backups, jobs, safety
 from webadmin.api.openapi import documents, examples, records
 from webadmin.api.openapi.errors import CODES
 from webadmin.api.openapi.parts import WITHOUT_NUL, nullable, schema
@@ -71,8 +71,8 @@ def _failure() -> dict[str, Any]:
                             {
                                 "description": N_("With the 503 of health."),
                                 "type": "object",
-                                "required": ["checks"],
-                                "properties": {"checks": _checks()},
+                                "required": ["checks", "safety"],
+                                "properties": {"checks": _checks(), "safety": _safety()},
                                 "additionalProperties": False,
                             },
                         ],
@@ -97,11 +97,21 @@ def _checks() -> dict[str, Any]:
     }
 
 
+def _safety() -> dict[str, Any]:
+    return {
+        "type": "object",
+        "description": N_("Whether the data is safe, as the mark on every page says."),
+        "required": ["state", "color"],
+        "properties": {"state": {"enum": [*safety.State]}, "color": {"enum": [*safety.Color]}},
+        "additionalProperties": False,
+    }
+
+
 def _health() -> dict[str, Any]:
     return {
         "type": "object",
-        "required": ["status", "checks"],
-        "properties": {"status": {"const": "ok"}, "checks": _checks()},
+        "required": ["status", "checks", "safety"],
+        "properties": {"status": {"const": "ok"}, "checks": _checks(), "safety": _safety()},
         "additionalProperties": False,
         "examples": [examples.HEALTHY],
     }

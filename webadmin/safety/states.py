@@ -1,31 +1,14 @@
-"""Is the data safe? One function answers it for the pill, the headline, the health check and the dashboard.
-
-`decide` is pure: facts in, the first state that fits out. `current` gathers the facts by cheap reads and keeps the
-answer for a few seconds, so that every page can ask.
-"""
+"""The states of UI 3.1 and the pure function that decides between them: facts in, the first state that fits out."""
 
 from __future__ import annotations
 
-import errno
-import json
-import shutil
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from pathlib import Path
-from typing import Any
 
-from sqlalchemy.orm import Session
+from webadmin.errors import N_, Message
 
-from webadmin import backups, catalogue, clock, config, damage, db, disk, jobs, runtime, strict
-from webadmin.accounts import Actor
-from webadmin.errors import N_, Message, Unavailable
-from webadmin.jobs import Job, Progress
-
-MANUAL_BACKUP = "backup"
-"""The kind of task of a backup made by hand."""
 NO_GOOD_AFTER = timedelta(hours=48)
 OVERDUE_AFTER = timedelta(hours=6)
 SILENT_AFTER = timedelta(minutes=5)
@@ -68,6 +51,8 @@ class Facts:
     is_gone: bool
     # Why nothing can be written: a state of the disk or folder, found by writing.
     write_trouble: Message | None
+    # Why no backup can be written, whatever else can.
+    backup_trouble: Message | None
     locked_since: datetime | None
     # When this program first saw an assistant; None while the catalogue is empty.
     catalogue_since: datetime | None
@@ -124,25 +109,40 @@ def _damaged(facts: Facts) -> Safety | None:
     return _answer(State.DAMAGED, Color.BAD, Message(title), Message(N_("Read-only, recover now")))
 
 
+def is_locked(facts: Facts) -> bool:
+    """Whether another program has held the write lock for longer than one waits for it."""
+    return facts.locked_since is not None and facts.now - facts.locked_since >= LOCKED_AFTER
+
+
 def _cannot_write(facts: Facts) -> Safety | None:
     line = facts.write_trouble
-    if line is None and facts.locked_since is not None and facts.now - facts.locked_since >= LOCKED_AFTER:
+    if line is None and is_locked(facts):
         line = Message(N_("Another program holds the write lock"))
     if line is None:
         return None
     return _answer(State.CANNOT_WRITE, Color.BAD, Message(N_("Changes cannot be saved")), line)
 
 
+def no_good_after(facts: Facts) -> timedelta:
+    """The age from which the newest verified backup counts as none."""
+    return max(NO_GOOD_AFTER, 2 * facts.interval)
+
+
 def _no_good_backup(facts: Facts) -> Safety | None:
-    limit = max(NO_GOOD_AFTER, 2 * facts.interval)
+    if facts.backup_trouble is not None and not facts.has_backups:
+        # Also when there are some in a folder that cannot be read: none of them is of use then.
+        return _answer(State.NO_GOOD_BACKUP, Color.BAD, Message(N_("No backup can be made")), facts.backup_trouble)
     since = facts.newest_verified_at or facts.catalogue_since
-    if since is None or facts.now - since <= limit:
+    if since is None or facts.now - since <= no_good_after(facts):
         return None
     title = Message(N_("No good backup for %(days)d days"), {"days": (facts.now - since) // timedelta(days=1)})
     return _answer(State.NO_GOOD_BACKUP, Color.BAD, title, Message(N_("Back up now")))
 
 
 def _last_failed(facts: Facts) -> Safety | None:
+    if facts.backup_trouble is not None:
+        # Known before the next run fails for it.
+        return _answer(State.LAST_FAILED, Color.WARN, Message(N_("No backup can be made")), facts.backup_trouble)
     if not facts.has_last_run_failed:
         return None
     line = _good_copy(facts)
@@ -238,152 +238,3 @@ def _age(facts: Facts, at: datetime, templates: tuple[str, str, str]) -> Message
     return (
         Message(templates[1], {"number": minutes}) if minutes < 60 else Message(templates[2], {"number": minutes // 60})
     )
-
-
-_KEPT_SECONDS = 3.0
-_LOCK_NOTE_AGE = timedelta(minutes=3)
-_process_started_at = clock.now()
-_kept: dict[Path, tuple[float, Facts, Safety]] = {}
-
-
-def current() -> Safety:
-    """The answer for the current application, at most three seconds old. Never fails."""
-    return _current()[1]
-
-
-def current_facts() -> Facts:
-    """The facts that the answer rests on, at most three seconds old; that the file is damaged shows at once."""
-    return _current()[0]
-
-
-def _current() -> tuple[Facts, Safety]:
-    path = config.current().database_path
-    kept = _kept.get(path)
-    is_late = kept is not None and not kept[1].is_damaged and _is_damaged(path)
-    if kept is None or is_late or time.monotonic() - kept[0] > _KEPT_SECONDS:
-        facts = gather()
-        kept = _kept[path] = time.monotonic(), facts, decide(facts)
-    return kept[1:]
-
-
-def _is_damaged(path: Path) -> bool:
-    return damage.is_gone(path) or damage.find(path) is not None
-
-
-def forget() -> None:
-    """Look anew the next time it is asked: a backup has just been made."""
-    _kept.pop(config.current().database_path, None)
-
-
-def start_backup(actor: Actor, *, note: str | None = None) -> Job:
-    """Begin to make a backup by hand, as a task that every way in shows; its result is the row of the backup.
-
-    Its failures are those of `backups.create`. Raises RuntimeUnavailable.
-    """
-
-    def work(progress: Progress) -> dict[str, Any]:
-        try:
-            return backups.create(actor, note=note, progress=progress).as_json()
-        finally:
-            forget()
-
-    return jobs.start(MANUAL_BACKUP, actor, work, title=Message(N_("Manual backup")))
-
-
-def gather() -> Facts:
-    """Read the facts: folder, index, heartbeat, one small write. What cannot be read is a fact of its own."""
-    values, now = config.current(), clock.now()
-    signs = _signs()
-    trouble = _write_trouble(values.database_path.parent)
-    is_damaged, status, since = _is_damaged(values.database_path), _NOTHING_KNOWN, None
-    try:
-        with db.reading() as connection:
-            status = backups.status(Session(connection), now)
-            since = strict.to_instant(catalogue.first_seen_at(connection))
-    except (db.DatabaseCorrupt, damage.DatabaseGone):
-        is_damaged = True
-    except Unavailable as error:
-        trouble = trouble or error.message
-    return Facts(
-        now=now,
-        is_damaged=is_damaged,
-        is_gone=damage.is_gone(values.database_path),
-        write_trouble=trouble,
-        locked_since=_locked_since(signs, now),
-        catalogue_since=since,
-        has_backups=status.has_backups,
-        newest_verified_at=status.newest_verified_at,
-        is_newest_verified=status.is_newest_verified,
-        has_last_run_failed=status.has_last_run_failed,
-        is_automatic=values.auto_backup_enabled,
-        missed_at=status.missed_at.astimezone(values.timezone) if status.missed_at else None,
-        next_at=status.next_at.astimezone(values.timezone) if status.next_at else None,
-        interval=status.interval,
-        scheduler_seen_at=max(_process_started_at, _seen_at(signs) or _process_started_at),
-        free_bytes=_free_bytes(values.database_backup_dir),
-        backup_bytes=status.backup_bytes,
-    )
-
-
-_NOTHING_KNOWN = backups.Status(
-    has_backups=False,
-    newest=None,
-    newest_verified_at=None,
-    is_newest_verified=False,
-    has_last_run_failed=False,
-    missed_at=None,
-    next_at=None,
-    interval=timedelta(days=1),
-    backup_bytes=0,
-    running=None,
-)
-
-
-def scheduler_seen_at() -> datetime | None:
-    """The scheduler's last sign of life, in whatever process; None when there never was one."""
-    return _seen_at(_signs())
-
-
-def _seen_at(signs: dict[str, tuple[datetime | None, dict[str, Any]]]) -> datetime | None:
-    return signs.get("scheduler", (None, {}))[0]
-
-
-def _signs() -> dict[str, tuple[datetime | None, dict[str, Any]]]:
-    """What the scheduler left in the runtime database: when it was first noted, and details."""
-    try:
-        rows = runtime.current().read("SELECT name, at, details FROM heartbeat")
-    except Unavailable:
-        return {}
-    return {row["name"]: (strict.to_instant(row["at"]), json.loads(row["details"])) for row in rows}
-
-
-def _locked_since(signs: dict[str, tuple[datetime | None, dict[str, Any]]], now: datetime) -> datetime | None:
-    since, details = signs.get("write-lock", (None, {}))
-    seen_at = strict.to_instant(details.get("seenAt"))
-    # An old note was left by a scheduler that died; nobody knows whether it still holds.
-    return since if seen_at is not None and now - seen_at < _LOCK_NOTE_AGE else None
-
-
-def _write_trouble(folder: Path) -> Message | None:
-    """Try it: nowhere else does it show as surely."""
-    error = disk.probe(folder)
-    if error is None:
-        return None
-    if error.errno in disk.FULL:
-        return Message(N_("The disk is full"))
-    return Message(_WRITE_TROUBLES.get(error.errno or 0, N_("The disk does not take what is written")))
-
-
-_WRITE_TROUBLES = {
-    errno.EACCES: N_("The data folder may not be written"),
-    errno.EPERM: N_("The data folder may not be written"),
-    errno.EROFS: N_("The data folder may not be written"),
-    errno.ENOENT: N_("The data folder is gone"),
-}
-
-
-def _free_bytes(folder: Path) -> int | None:
-    try:
-        return shutil.disk_usage(folder if folder.exists() else folder.parent).free
-    except OSError:
-        return None
