@@ -54,6 +54,7 @@ def test_sound_site_has_no_red_check(site):
         "database-file",
         "settings", "folders", "secret-key", "runtime", "disk", "backups", "scheduler", "notifications", "clock",
         "schema", "triggers", "write-lock", "write-ahead-log", "integrity", "rows", "snapshots", "backup-folder",
+        "problems",
     }  # fmt: skip
     assert all(check["fact"] for check in found.values())
     assert all(check["nextStep"] for check in found.values() if check["state"] != "ok")

@@ -18,6 +18,7 @@ from webadmin import (
     damage,
     jobs,
     observability,
+    problems,
     proxies,
     runtime,
     security,
@@ -25,7 +26,7 @@ from webadmin import (
     web,
 )
 from webadmin.config import Config
-from webadmin.db import db, engine_options, prepare, transaction
+from webadmin.db import db, engine_options, prepare, transaction, use_waits
 from webadmin.errors import Unavailable
 from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
@@ -87,6 +88,7 @@ def _install_providers() -> None:
     """The domain asks for settings, runtime database and contexts by these, and gets those of the current app."""
     config.use(lambda: cast("Follower", current_app.extensions["settings"]).current)
     runtime.use(lambda: cast("Runtime", current_app.extensions["runtime"]))
+    use_waits(problems.note_wait)
     jobs.use(lambda: current_app._get_current_object().app_context)  # type: ignore[attr-defined]  # noqa: SLF001
 
 

@@ -1,4 +1,4 @@
-"""The database: engine, connection settings, transactions, schema state and upgrade, error translation.
+"""The database: engine, connection settings, transactions, schema state and upgrade; its errors are in `db_errors`.
 
 What differs between SQLite and another dialect lives here and in `catalogue/search.py`, nowhere else.
 """
@@ -10,8 +10,8 @@ import re
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache, partial
@@ -25,13 +25,35 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
-from webadmin import config, disk
-from webadmin.errors import N_, DomainError, Unavailable
+from webadmin import config
+from webadmin.db_errors import (
+    CannotBeChecked,
+    DatabaseCorrupt,
+    DatabaseLocked,
+    DatabaseNewer,
+    DatabaseReadOnly,
+    DiskFailing,
+    DiskFull,
+    translate,
+    translated_errors,
+)
 
+# Errors are reached as `db.DiskFull`, beside the functions that raise them.
+__all__ = [
+    "CannotBeChecked",
+    "DatabaseCorrupt",
+    "DatabaseLocked",
+    "DatabaseNewer",
+    "DatabaseReadOnly",
+    "DiskFailing",
+    "DiskFull",
+    "translate",
+    "translated_errors",
+]
 SCHEMA_TABLE = "aa_schema_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 IMMEDIATE = "BEGIN IMMEDIATE"
@@ -40,6 +62,8 @@ _ROW_FAULT = re.compile(r"CHECK constraint failed in |(NULL|NUMERIC|TEXT|non-\w+
 # The writers of this process wait for one another here, and only then for those of others. SQLite waits by sleeping
 # longer and longer: of eight writers that did so, one in twenty took 200 ms and more for a write of 10 ms.
 _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
+_NOTED_WAIT_SECONDS = 0.1
+_tell_wait: Callable[[float], None] | None = None
 
 
 class Base(DeclarativeBase):
@@ -47,128 +71,6 @@ class Base(DeclarativeBase):
 
 
 db = SQLAlchemy(model_class=Base)
-
-
-class DatabaseLocked(Unavailable):
-    """Another program held the write lock longer than `DB_TIMEOUT`."""
-
-    retry_after_seconds = 5
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("Another program holds the database's write lock. Nothing was changed."),
-            hint=N_("Try again in a few seconds; reading works meanwhile."),
-        )
-
-
-class DiskFull(Unavailable):
-    """The disk had no room for the write; it was rolled back."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("The disk is full. Nothing was changed."),
-            hint=N_("Free some space on the disk that holds the data folder, then repeat."),
-        )
-
-
-class DiskFailing(Unavailable):
-    """The system could not read or write the file, and not for want of room."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("The disk reports an error at the database. Nothing was changed."),
-            hint=N_("Copy the data folder to another disk, then look into the log of this machine."),
-        )
-
-
-class DatabaseCorrupt(Unavailable):
-    """SQLite reports that the file is damaged or is no database."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("The database file is damaged or is not a database."),
-            hint=N_("Stop writing, keep the file, and restore the newest verified backup (data/README.md)."),
-        )
-
-
-class CannotBeChecked(Unavailable):
-    """SQLite cannot run its check over the file, which says nothing about the file itself."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            N_("SQLite cannot check the database: %(reason)s"),
-            hint=N_("Another program gave it an index or a rule that needs a function of its own; drop it if you can."),
-            reason=reason,
-        )
-
-
-class DatabaseReadOnly(Unavailable):
-    """The file or its folder may not be written."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            N_("The database may not be written. Nothing was changed."),
-            hint=N_("Give the account that runs this program write permission on the data folder."),
-        )
-
-
-class DatabaseNewer(Unavailable):
-    """The schema was written by a later version of this program."""
-
-    def __init__(self, found: str) -> None:
-        super().__init__(
-            N_("The database has schema %(found)s, which this version of the program does not know."),
-            hint=N_("Start the version that wrote it, or a later one."),
-            found=found,
-        )
-
-
-_BY_SQLITE_CODE: dict[int, type[DomainError]] = {
-    sqlite3.SQLITE_BUSY: DatabaseLocked,
-    sqlite3.SQLITE_LOCKED: DatabaseLocked,
-    sqlite3.SQLITE_FULL: DiskFull,
-    sqlite3.SQLITE_CORRUPT: DatabaseCorrupt,
-    sqlite3.SQLITE_NOTADB: DatabaseCorrupt,
-    sqlite3.SQLITE_READONLY: DatabaseReadOnly,
-    sqlite3.SQLITE_CANTOPEN: DatabaseReadOnly,
-    sqlite3.SQLITE_PERM: DatabaseReadOnly,
-}
-
-
-def translate(error: BaseException) -> DomainError | None:
-    """Return the domain error that a database driver's error stands for, None for any other (a bug)."""
-    original = error.orig if isinstance(error, exc.DBAPIError) else error
-    if isinstance(original, sqlite3.Error):
-        # The low byte is the primary code; extended codes tell only where it happened (SQLite, «Result Codes»).
-        code = (getattr(original, "sqlite_errorcode", 0) or 0) & 0xFF
-        if code == sqlite3.SQLITE_IOERR:
-            return DiskFull() if _is_disk_full() else DiskFailing()
-        kind = _BY_SQLITE_CODE.get(code)
-        return kind() if kind else None  # type: ignore[call-arg]
-    return None
-
-
-def _is_disk_full() -> bool:
-    """What an input or output error does not tell: SQLite calls a quota and a limit of the size of files so, too."""
-    path = config.current().database_path
-    try:
-        size = max(path.stat().st_size, log_bytes(path))
-    except OSError:
-        size = 0
-    error = disk.probe(path.parent, size_bytes=size)
-    return error is not None and error.errno in disk.FULL
-
-
-@contextmanager
-def translated_errors() -> Iterator[None]:
-    """Turn what the driver raises into the domain error of the same meaning."""
-    try:
-        yield
-    except (exc.DBAPIError, sqlite3.Error) as error:
-        known = translate(error)
-        if known is None:
-            raise
-        raise known from error
 
 
 def engine_options(timeout_ms: int) -> dict[str, Any]:
@@ -223,7 +125,9 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """A transaction that holds the write lock from its start: commits on return, rolls back on an error."""
     with translated_errors(), engine.connect() as plain:
         connection = plain.execution_options(begin=IMMEDIATE)
-        with connection.begin():
+        with _waiting():
+            begun = connection.begin()
+        with begun:
             yield connection
 
 
@@ -243,9 +147,11 @@ def transaction() -> Iterator[Session]:
     """
     session = db.session()
     session.rollback()
-    with translated_errors(), _turn():
+    with translated_errors(), ExitStack() as held:
         try:
-            session.connection(execution_options={"begin": IMMEDIATE})
+            with _waiting():
+                _take_turn(held)
+                session.connection(execution_options={"begin": IMMEDIATE})
             yield session
             session.commit()
         except BaseException:
@@ -253,15 +159,28 @@ def transaction() -> Iterator[Session]:
             raise
 
 
-@contextmanager
-def _turn() -> Iterator[None]:
+def _take_turn(held: ExitStack) -> None:
     turn = _turns[db.engine]
     if not turn.acquire(timeout=config.current().db_timeout / 1000):
         raise DatabaseLocked
+    held.callback(turn.release)
+
+
+def use_waits(tell: Callable[[float], None]) -> None:
+    """Install the function that is told, in seconds, each noticeable wait for the write lock of a database."""
+    global _tell_wait
+    _tell_wait = tell
+
+
+@contextmanager
+def _waiting() -> Iterator[None]:
+    began = time.monotonic()
     try:
         yield
     finally:
-        turn.release()
+        seconds = time.monotonic() - began
+        if _tell_wait is not None and seconds >= _NOTED_WAIT_SECONDS:
+            _tell_wait(seconds)
 
 
 @dataclass(frozen=True, slots=True)

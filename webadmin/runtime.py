@@ -1,8 +1,9 @@
 """`runtime.db`: what must be writable while the catalogue is locked, or is written on reads.
 
 Jobs with progress and cancel flag, sessions, the scheduler's heartbeat, when a token was last used, how many calls were
-made and secrets tried, what was told to whom. Losing the file costs a sign-in, a job that was open and the log of
-notifications, of which the last may be told again; nothing else, so a damaged one is set aside.
+made and secrets tried, what was told to whom, what went wrong lately. Losing the file costs a sign-in, a job that was
+open, the recent problems and the log of notifications, of which the last may be told again; nothing else, so a damaged
+one is set aside.
 """
 
 from __future__ import annotations
@@ -52,6 +53,12 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     (
         "CREATE TABLE tries (key TEXT PRIMARY KEY, paid_at INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX tries_paid_at ON tries (paid_at)",
+    ),
+    (
+        """CREATE TABLE problem (
+            code TEXT PRIMARY KEY, message TEXT NOT NULL, count INTEGER NOT NULL, first_at TEXT NOT NULL,
+            last_at TEXT NOT NULL, trace_id TEXT) WITHOUT ROWID""",
+        "CREATE TABLE lock_wait (hour TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID",
     ),
 )
 

@@ -22,10 +22,23 @@ from filelock import FileLock, Timeout
 from flask import Flask
 from flask_apscheduler import APScheduler
 
-from webadmin import backups, catalogue, clock, config, damage, jobs, notifications, runtime, safety, snapshots, strict
+from webadmin import (
+    backups,
+    catalogue,
+    clock,
+    config,
+    damage,
+    jobs,
+    notifications,
+    problems,
+    runtime,
+    safety,
+    snapshots,
+    strict,
+)
 from webadmin.accounts import SCHEDULER
 from webadmin.db import DatabaseLocked, db, transaction
-from webadmin.errors import DomainError
+from webadmin.errors import N_, DomainError, Message
 
 # Twice a minute: a backup starts within a minute of its time, and a lock held too long shows by the second look.
 INTERVAL_SECONDS = 30
@@ -89,6 +102,7 @@ class Scheduler:
         runs = {task.__name__: self._if(self._leads, task) for task in tasks}
         runs["prove_new"] = self._if(self._leads, self.prove_new)
         runs["notify"] = self._if(self._notifies, self.notify)
+        runs["appear"] = self._if(lambda: True, self.appear)
         runs["look_for_damage"] = self._if(self._leads, self.look_for_damage)
         for name, run in runs.items():
             self._wakeups.add_job(
@@ -130,6 +144,19 @@ class Scheduler:
             return True
         seen = safety.scheduler_seen_at()
         return seen is not None and clock.now() - seen > safety.SILENT_AFTER
+
+    def appear(self) -> None:
+        """Give the sign of life of this process, leader or not; those of processes that are gone go after a while."""
+        store, now = runtime.current(), clock.now()
+        store.write(
+            "INSERT INTO heartbeat (name, at, details) VALUES (?, ?, '{}')"
+            " ON CONFLICT (name) DO UPDATE SET at=excluded.at",
+            (f"{safety.WORKER}{socket.gethostname()}:{os.getpid()}", clock.to_text(now)),
+        )
+        store.write(
+            "DELETE FROM heartbeat WHERE name LIKE ? AND at<?",
+            (f"{safety.WORKER}%", clock.to_text(now - timedelta(minutes=10))),
+        )
 
     def beat(self) -> None:
         """Give the sign of life by which pages know that backups will be made."""
@@ -257,8 +284,10 @@ def _told(name: str) -> Iterator[None]:
         yield
     except DomainError as error:
         _log.warning("%s: %s", name, error)
-    except Exception:
+        problems.note(f"scheduled-{name}", error.message)
+    except Exception as error:
         _log.exception("%s failed", name)
+        problems.note(f"scheduled-{name}", Message(N_("Unexpected error: %(kind)s"), {"kind": type(error).__name__}))
 
 
 def _remove_leftovers() -> None:

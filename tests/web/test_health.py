@@ -11,9 +11,10 @@ from flask.testing import FlaskClient
 
 from tests.test_safety import full_disk
 from tests.web.conftest import soup, words
-from webadmin import catalogue, clock, config, damage, runtime
+from webadmin import catalogue, clock, config, damage, problems, runtime
 from webadmin.accounts import SYSTEM
 from webadmin.db import db, transaction
+from webadmin.errors import Message
 
 
 def test_a_living_process_answers(client: FlaskClient) -> None:
@@ -67,6 +68,22 @@ def test_damage_is_told_with_the_steps_out_of_it(app: Flask, ada: FlaskClient, f
     assert "Tree 5 page 9" in words(shown)
     assert "flask recover" in words(shown.select_one(".timeline"))
     assert soup(ada.get("/")).select_one("#safety-pill a")["href"] == "/health"
+
+
+def test_missing_file_is_not_called_damaged(app: Flask, ada: FlaskClient, folder: Path) -> None:
+    (folder / "assistants.db").rename(folder / "away.db")
+    shown = soup(ada.get("/health"))
+    assert shown.h1.text == "The database file is missing"
+    assert words(shown.select_one("#safety-pill")).startswith("Database is missing")
+
+
+def test_recent_problems_are_grouped_with_their_trace(app: Flask, ada: FlaskClient) -> None:
+    with app.app_context():
+        problems.note("DiskFull", Message("The disk is full. Nothing was changed."))
+        problems.note("DiskFull", Message("The disk is full. Nothing was changed."))
+    card = next(each for each in soup(ada.get("/health")).select(".card") if "Recent problems" in words(each))
+    assert "The disk is full. Nothing was changed." in words(card)
+    assert "2×" in words(card)
 
 
 def test_lock_of_another_program_is_told(app: Flask, ada: FlaskClient) -> None:

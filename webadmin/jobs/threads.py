@@ -12,13 +12,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock, runtime
+from webadmin import clock, problems, runtime
 from webadmin.errors import N_, Conflict, DomainError, Message, Unavailable
 from webadmin.jobs import rows, watching
 from webadmin.jobs.models import Cancelled, Failure, Job, Named, State, Waiting
 
 _WRITE_INTERVAL_SECONDS = 0.2
 _HANDOVER_SECONDS = 5
+# What a person who asks for a task cannot help: it stands among the recent problems.
+_OURS = frozenset({"SERVICE_UNAVAILABLE", "INTERNAL_ERROR"})
 _log = logging.getLogger(__name__)
 
 ContextFactory = Callable[[], AbstractContextManager[Any]]
@@ -114,7 +116,7 @@ def start(
             ),
         )
         job = rows.read(job_id)
-        _run_in_thread(job_id, work, lock)
+        _run_in_thread(job, work, lock)
     except BaseException:
         lock.release()
         raise
@@ -144,14 +146,14 @@ def resume(id: str, work: Work, *, params: dict[str, Any] | None = None) -> Job:
         if not changed:
             raise _not_waiting()
         job = rows.read(id)
-        _run_in_thread(id, work, lock)
+        _run_in_thread(job, work, lock)
     except BaseException:
         lock.release()
         raise
     return job
 
 
-def _run_in_thread(job_id: str, work: Work, lock: FileLock) -> None:
+def _run_in_thread(job: Job, work: Work, lock: FileLock) -> None:
     if _context_provider is None:
         raise RuntimeError("jobs.use() has not been called")
     open_context, store = _context_provider(), runtime.current()
@@ -159,38 +161,40 @@ def _run_in_thread(job_id: str, work: Work, lock: FileLock) -> None:
     def run() -> None:
         try:
             with open_context():
-                _perform(job_id, work, store)
+                _perform(job, work, store)
         finally:
             lock.release()
 
     # A daemon: the end of the process must not wait for hours; the next look finds the lock free.
-    threading.Thread(target=run, name=f"job-{job_id}", daemon=True).start()
+    threading.Thread(target=run, name=f"job-{job.id}", daemon=True).start()
 
 
-def _perform(job_id: str, work: Work, store: runtime.Runtime) -> None:
+def _perform(job: Job, work: Work, store: runtime.Runtime) -> None:
     state, result, failure = State.DONE, None, None
     try:
-        returned = work(Progress(job_id, store))
+        returned = work(Progress(job.id, store))
         state, result = (State.WAITING, returned.result) if isinstance(returned, Waiting) else (State.DONE, returned)
     except Cancelled:
         state = State.CANCELLED
     except DomainError as error:
         state, failure = State.FAILED, Failure(error.code, error.message, error.hint, error.details())
     except Exception:
-        _log.exception("job %s failed", job_id)
+        _log.exception("job %s failed", job.id)
         state = State.FAILED
         failure = Failure(
             "INTERNAL_ERROR",
-            Message(N_("Something broke on our side; the log names the cause under task %(id)s."), {"id": job_id}),
+            Message(N_("Something broke on our side; the log names the cause under task %(id)s."), {"id": job.id}),
         )
+    if failure is not None and failure.code in _OURS:
+        problems.note(f"task-{job.kind}", failure.message)
     try:
         store.write(
             "UPDATE jobs SET state=?, result=?, error=?, updated_at=? WHERE id=?",
-            (state, rows.to_json(result), rows.failure_json(failure), clock.now_text(), job_id),
+            (state, rows.to_json(result), rows.failure_json(failure), clock.now_text(), job.id),
         )
     except Unavailable:
         # The next look finds the lock free and asks the catalogue what became of it.
-        _log.exception("the end of job %s (%s) could not be written", job_id, state)
+        _log.exception("the end of job %s (%s) could not be written", job.id, state)
 
 
 def _lock_waiting(id: str) -> FileLock:

@@ -1,6 +1,6 @@
 """Is the data safe? One function answers it for pill, headline, health check, metrics and notifications alike."""
 
-from webadmin.safety.facts import current, current_facts, forget, gather, scheduler_seen_at
+from webadmin.safety.facts import WORKER, count_workers, current, current_facts, forget, gather, scheduler_seen_at
 from webadmin.safety.making import MANUAL_BACKUP, start_backup
 from webadmin.safety.states import (
     SILENT_AFTER,
@@ -17,10 +17,12 @@ from webadmin.safety.states import (
 __all__ = [
     "MANUAL_BACKUP",
     "SILENT_AFTER",
+    "WORKER",
     "Color",
     "Facts",
     "Safety",
     "State",
+    "count_workers",
     "current",
     "current_facts",
     "decide",

@@ -18,6 +18,9 @@ from webadmin.errors import N_, Message, Unavailable
 from webadmin.safety.states import Facts, Safety, decide
 
 _KEPT_SECONDS = 3.0
+WORKER = "worker "
+"""How the name of each server process's sign of life begins."""
+_WORKER_SILENT_AFTER = timedelta(minutes=2)
 _LOCK_NOTE_AGE = timedelta(minutes=3)
 _process_started_at = clock.now()
 _kept: dict[Path, tuple[float, Facts, Safety]] = {}
@@ -108,6 +111,13 @@ _NOTHING_KNOWN = backups.Status(
 def scheduler_seen_at() -> datetime | None:
     """The scheduler's last sign of life, in whatever process; None when there never was one."""
     return _seen_at(_signs())
+
+
+def count_workers() -> int:
+    """How many server processes gave a sign of life in the last two minutes."""
+    now = clock.now()
+    seen = (at for name, (at, _details) in _signs().items() if name.startswith(WORKER))
+    return sum(at is not None and now - at < _WORKER_SILENT_AFTER for at in seen)
 
 
 def _seen_at(signs: dict[str, tuple[datetime | None, dict[str, Any]]]) -> datetime | None:

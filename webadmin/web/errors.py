@@ -17,7 +17,8 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import RequestRedirect
 
-from webadmin import http_errors, security
+from webadmin import http_errors, problems, security
+from webadmin.errors import N_, Message
 from webadmin.http_errors import Failure
 from webadmin.web.filters import message, sentences
 from webadmin.web.htmx import page, wants_fragment
@@ -40,6 +41,8 @@ def respond(error: Exception) -> ResponseReturnValue:
     failure = http_errors.describe(error)
     if failure.is_bug:
         _log.error("unexpected error", exc_info=error)
+    if failure.status >= 500:
+        problems.note(type(error).__name__, _told(error, failure))
     if security.is_for_program():
         return http_errors.json_response(failure)
     if isinstance(error, Unauthorized):
@@ -66,6 +69,12 @@ def read_fields(text: str | None) -> list[tuple[str, str]]:
     except (ValueError, TypeError, RecursionError):
         return []
     return fields
+
+
+def _told(error: Exception, failure: Failure) -> Message:
+    return (
+        Message(N_("Unexpected error: %(kind)s"), {"kind": type(error).__name__}) if failure.is_bug else failure.message
+    )
 
 
 def _sign_in_again() -> flask.Response:

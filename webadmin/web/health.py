@@ -15,7 +15,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, runtime, safety
+from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, problems, runtime, safety
 from webadmin.damage import DatabaseDamaged
 from webadmin.db import DatabaseLocked, DiskFull, db, translated_errors
 from webadmin.diagnostics import CheckState
@@ -83,7 +83,9 @@ def show() -> ResponseReturnValue:
         free_bytes=facts.free_bytes,
         backup_bytes=facts.backup_bytes,
         task=next(iter(_running()), None),
-        checks=checks,
+        # They have a card of their own.
+        checks=[check for check in checks if check.code != "problems"],
+        problems=_problems(),
         words=_WORDS,
         is_thorough=is_thorough,
     )
@@ -119,6 +121,13 @@ def _trouble(facts: Facts, found: Safety) -> str | None:
     if found.state is not State.CANNOT_WRITE:
         return None
     return "full" if facts.write_trouble is not None else "locked"
+
+
+def _problems() -> list[problems.Problem]:
+    try:
+        return problems.recent()
+    except Unavailable:
+        return []
 
 
 def _running() -> list[jobs.Job]:
