@@ -1,6 +1,7 @@
-"""Write a made-up catalogue as a layout B document: `python benchmarks/generate.py 100000 catalogue.json`.
+"""Write a made-up catalogue as a layout B document: `python benchmarks/generate.py COUNT FILE [WORDS]`.
 
-Records are about 2.5 kB of mixed English and Chinese, the size of real ones; the same count gives the same bytes.
+Records are about 2.5 kB of mixed English and Chinese, the size of real ones; WORDS (380) is the length of each prompt.
+The same numbers give the same bytes.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ _WORDS = (  # noqa: SIM905 (a text is read more easily than forty quoted words)
 _STATUSES = ("published", "published", "published", "draft", "pending", "rejected")
 
 
-def records(count: int) -> Iterator[dict[str, object]]:
+def records(count: int, words: int = 380) -> Iterator[dict[str, object]]:
     """Yield `count` records in JSON names."""
     chance = random.Random(7)  # noqa: S311 (made-up texts, no secret)
     for number in range(count):
-        prompt = " ".join(chance.choices(_WORDS, k=380))
+        prompt = " ".join(chance.choices(_WORDS, k=words))
         moment = f"2025-{1 + number % 12:02}-{1 + number % 28:02}T{number % 24:02}:30:00.000Z"
         yield {
             "id": f"ast_{number:07}",
@@ -42,10 +43,10 @@ def records(count: int) -> Iterator[dict[str, object]]:
 
 def main() -> None:
     """Write the file named on the command line."""
-    count, path = int(sys.argv[1]), Path(sys.argv[2])
+    count, path, words = int(sys.argv[1]), Path(sys.argv[2]), [int(each) for each in sys.argv[3:4]]
     with path.open("w", encoding="utf-8") as out:
         out.write(f'{{"version": "1.0", "exportedAt": "2026-01-15T10:30:00.000Z", "count": {count}, "assistants": [\n')
-        for number, record in enumerate(records(count)):
+        for number, record in enumerate(records(count, *words)):
             out.write(("," if number else "") + json.dumps(record, ensure_ascii=False) + "\n")
         out.write("]}\n")
 

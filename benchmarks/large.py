@@ -56,7 +56,7 @@ class Server:
         self.token = made.stdout.strip()
 
     def _wait(self) -> None:
-        for _ in range(200):
+        for _ in range(1200):
             try:
                 if self.call("GET", "/healthz")[0] == 200:
                     return
@@ -79,6 +79,11 @@ class Server:
         """The process' peak (VmHWM) or present (VmRSS) resident memory."""
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith(name)) / 1000
+
+    def processor(self) -> float:
+        """The seconds of the processor that it has used."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def reset_peak(self) -> float:
         """Forget the peak so far; what the process needs now is the idle figure."""

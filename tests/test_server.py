@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import platform
 import re
 import resource
 import shutil
@@ -418,3 +419,28 @@ def send_too_much(server, tmp_path):
                 call = "fetch('/upload', {method: 'POST', body: new FormData(document.forms[0])}).then(r => r.text())"
                 shown = page.evaluate(call)
             assert json.loads(shown)["discarded"] == "too-large"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc gives each thread a heap of its own")
+def test_threads_share_few_heaps() -> None:
+    program = """
+import ctypes, tempfile, threading
+from webadmin.server import share_heaps
+share_heaps()
+libc, gate, blocks = ctypes.CDLL(None), threading.Barrier(13), []
+libc.malloc.restype = libc.fopen.restype = ctypes.c_void_p
+def take():
+    blocks.append(libc.malloc(5000))
+    gate.wait()
+threads = [threading.Thread(target=take) for _ in range(12)]
+for each in threads: each.start()
+gate.wait()
+for each in threads: each.join()
+with tempfile.NamedTemporaryFile() as file:
+    out = ctypes.c_void_p(libc.fopen(file.name.encode(), b"w"))
+    libc.malloc_info(0, out)
+    libc.fclose(out)
+    print(file.read().count(b"<heap nr="))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) <= 2

@@ -12,6 +12,6 @@ Waitress reads bodies in its main loop, so clients that trickle hold no thread. 
   loses the answer that it has not read yet.
 """
 
-from webadmin.server.listening import ListenError, listen, serve
+from webadmin.server.listening import ListenError, listen, serve, share_heaps
 
-__all__ = ["ListenError", "listen", "serve"]
+__all__ = ["ListenError", "listen", "serve", "share_heaps"]

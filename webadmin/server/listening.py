@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import os
 import resource
@@ -30,6 +31,10 @@ _CONNECTIONS = 500
 _OPEN_FILES = 4096
 # A body stays in memory up to this size, then goes to a file: 500 trickling clients are 32 MB, not 250.
 _BODY_IN_MEMORY = 64 * 1024
+# glibc gives each new thread a heap of its own, up to eight for each core, and returns none: each long task left some
+# 10 MB behind, 180 MB after 25 of them on two cores. With two for all threads that is 40 MB, and no slower.
+_HEAPS = 2
+_M_ARENA_MAX = -8  # From glibc's malloc.h.
 
 
 class ListenError(Exception):
@@ -61,6 +66,7 @@ def serve(build: Callable[[], WSGIApplication], config: Config) -> None:
         for each in listening:
             cleanup.callback(each.close)
         _raise_open_files()
+        share_heaps()
         _keep_bodies_in(config.database_path.parent / ".incoming")
         application = build()
         observability.show_on_terminal()
@@ -68,6 +74,12 @@ def serve(build: Callable[[], WSGIApplication], config: Config) -> None:
         for line in _where_to_go(config, listening[0].getsockname()[1]):
             print(line, flush=True)
         server.run()
+
+
+def share_heaps() -> None:
+    """Let the threads of this process share few heaps; does nothing where the C library is not glibc."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, _HEAPS)
 
 
 def listen(host: str, port: int) -> list[socket.socket]:
