@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from flask import Flask
+from sqlalchemy.orm import Session
 
-from webadmin import db, runtime, upgrade
+from webadmin import backups, db, runtime, upgrade
 from webadmin.config import Config
 from webadmin.runtime import Runtime
 
@@ -22,6 +23,7 @@ _KILLS = '''
 import hashlib, os, signal, sqlite3, sys
 from pathlib import Path
 from flask import Flask
+from sqlalchemy.orm import Session
 from sqlalchemy import event
 from webadmin import catalogue, db
 
@@ -151,6 +153,25 @@ def test_an_upgrade_takes_a_snapshot_and_a_backup_first(
     assert [record["id"] for record in document["assistants"]] == ["a", "b", "c"]
     assert (folder / "snapshots" / str(done.snapshot)).stat().st_mode & 0o777 == 0o600
     assert opening() == upgrade.Opening(db.SchemaState.CURRENT)
+
+
+def test_the_backup_before_an_upgrade_of_our_own_schema_is_made_and_listed(
+    earlier_file: Path, bare_app: Flask, opening: Callable[[], upgrade.Opening]
+) -> None:
+    opening()
+    connection = sqlite3.connect(earlier_file)
+    connection.execute("ALTER TABLE aa_backup DROP COLUMN contents")
+    connection.execute("UPDATE aa_schema_version SET version_num = '0004'")
+    connection.commit()
+    connection.close()
+    done = opening()
+    assert (done.found, done.safety_backup is not None) == (db.SchemaState.OLD, True)
+    with bare_app.app_context():
+        backups.sync()
+        with db.reading() as session:
+            listed = backups.list_backups(Session(session))
+    assert (listed[0].name, listed[0].state) == (done.safety_backup, "verified")
+    assert listed[0].contents is not None
 
 
 def test_without_a_safety_backup_there_is_no_upgrade(

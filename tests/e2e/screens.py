@@ -292,6 +292,7 @@ SCREENS = [
     Screen("backup - note changed meanwhile", "full", "/backups/{pinned}/note", _noted_meanwhile),
     Screen("backup - not checked", "full", "/backups/{unchecked}"),
     Screen("backup - altered", "full", "/backups/{altered}"),
+    Screen("backup - failed", "full", "/backups/{torn}"),
     Screen("backup - missing", "full", "/backups/{missing}"),
     Screen("backup - question before deleting", "full", "/backups/{altered}", press("main .danger", shows="dialog h1")),
     Screen("backup - the only good one stays", "good", "/backups/{only}/delete"),

@@ -160,8 +160,12 @@ def _fill_backups(world: World, browser: Browser) -> None:
     (folder / world.names["missing"]).unlink()
     world.names["unchecked"] = "assistants_backup_by_hand.json"
     (folder / world.names["unchecked"]).write_text("[]")
+    world.names["torn"] = "assistants_backup_torn.json"
+    whole = (folder / world.names["verified"]).read_bytes()
+    (folder / world.names["torn"]).write_bytes(whole[: len(whole) // 2])
     world.names["broken"] = "assistants_backup_broken.json"
     (folder / world.names["broken"]).write_text("hello")
+    browser.post(f"/backups/{world.names['torn']}/verify")
     browser.page("/backups")
 
 

@@ -17,7 +17,7 @@ from flask import Flask
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import PARTIAL, Browser, soup, words
-from webadmin import backups
+from webadmin import backups, catalogue
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.backups import BackupFact
@@ -318,3 +318,62 @@ def test_a_page_of_backups_stays_under_60_kb(app, browser):
     answer = browser.get("/backups", headers={"Accept-Language": "zh-CN"})
     assert len(soup(answer).select("#history tbody tr")) == 25
     assert len(answer.data) < 60_000
+
+
+@pytest.fixture
+def torn(app, browser, folder):
+    """A backup of ten assistants of which three quarters are left, verified again; its name."""
+    store(app, *(make_record(f"ast_{number}", title=f"Assistant {number}") for number in range(10)))
+    name = make(app)
+    path = folder / "backups" / name
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 3 // 4])
+    browser.post(f"/backups/{name}/verify")
+    browser.settled(f"/backups/{name}")
+    return name
+
+
+def test_a_failed_proof_says_where_and_how_much_can_still_be_read(app, browser, torn):
+    good = make(app)
+    page = browser.page(f"/backups/{torn}")
+    said = words(page.select_one("main"))
+    assert "This file cannot be restored." in said
+    assert "it was cut short" in said
+    assert "7 of 10 records can be read." in said
+    assert page.select_one(f"a[href='/backups/{good}']") is not None
+    assert "Restore…" not in said
+
+
+def test_what_can_be_read_of_a_damaged_file_is_imported_by_choice(app, browser, torn):
+    with app.app_context(), transaction() as session:
+        for number in range(10):
+            catalogue.remove(session, SYSTEM, f"ast_{number}", version=1)
+    form = browser.page(f"/backups/{torn}").select_one("main form[action='/import/backup']")
+    assert words(form) == "Import what can be read…"
+    page = browser.settled(browser.submit(form).location)
+    assert "7 changes to review" in words(page)
+    assert "no checksum" in words(page)
+
+
+def test_a_damaged_file_is_kept_for_rescue_from_retention(app, browser, torn):
+    form = browser.page(f"/backups/{torn}").select_one(f"main form[action='/backups/{torn}/pin']")
+    assert words(form) == "Keep it for rescue"
+    browser.submit(form)
+    page = browser.page(f"/backups/{torn}")
+    assert "Kept until it is unpinned" in words(page)
+    assert "kept for rescue" in words(page)
+    assert page.select_one(f"main form[action='/backups/{torn}/pin']") is None
+
+
+def test_what_is_inside_is_told_from_the_proof(app, browser):
+    store(
+        app,
+        make_record("a", author="marta", status="draft", updated_at="2026-03-01T10:30:00.000Z"),
+        make_record("b", author="lin", status="published", created_at="2026-01-15", updated_at=None),
+    )
+    card = next(
+        each for each in browser.page(f"/backups/{make(app)}").select(".card") if "What is inside" in words(each)
+    )
+    assert "Draft 1" in words(card)
+    assert "Authors 2" in words(card)
+    assert "Newest edit 1 Mar" in words(card)

@@ -6,10 +6,11 @@ trace must remain when they fail.
 
 from webadmin.backups.choices import Choices, Listed, open_choices
 from webadmin.backups.comparison import Comparison, Difference, Since, compare, difference, find_comparison
+from webadmin.backups.contents import Contents
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
-from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed
+from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed, write_readable
 from webadmin.backups.history import Backup, find_fact, get, is_other_file, list_backups, names_by_time, sync
 from webadmin.backups.keeping import (
     BIN_DAYS,
@@ -67,6 +68,7 @@ __all__ = [
     "Busy",
     "Choices",
     "Comparison",
+    "Contents",
     "Counts",
     "Decision",
     "Decisions",
@@ -148,4 +150,5 @@ __all__ = [
     "verify_all",
     "verify_new",
     "verify_next",
+    "write_readable",
 ]

@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from webadmin import catalogue, clock, db, jobs
 from webadmin.backups import folder as folder_of
+from webadmin.backups.front import unpacked
 from webadmin.backups.history import current_folder
-from webadmin.backups.keeping import unpacked
 from webadmin.backups.reader import Progress, Silent, open_scratch, remove_scratch, stage
 from webadmin.backups.verification import scratch_path
 from webadmin.catalogue import Record

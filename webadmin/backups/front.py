@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from webadmin import catalogue, clock, db
 from webadmin.accounts import Actor
+from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
-from webadmin.backups.document import Integrity
+from webadmin.backups.document import Integrity, InvalidBackup
 from webadmin.backups.folder import Holder
 from webadmin.backups.history import OTHER_FILE, current_folder, find_fact, is_other_file
-from webadmin.backups.reader import Progress, Staged, receive, stage
-from webadmin.errors import Message, Problem
+from webadmin.backups.reader import GZIP, Progress, Staged, receive, stage
+from webadmin.backups.verification import scratch_path
+from webadmin.errors import N_, Message, Problem
 
 
 def open_backup(name: str) -> BinaryIO:
     """Open a stored backup for reading, for a download. Raises NotFound."""
     return folder_of.open_backup(current_folder(), name)
+
+
+@contextmanager
+def unpacked(name: str) -> Iterator[BinaryIO]:
+    """A stored file as plain JSON; one that was put here as gzip is unpacked for the time."""
+    with folder_of.open_backup(current_folder(), name) as file:
+        is_packed = file.read(2) == GZIP
+        file.seek(0)
+        if not is_packed:
+            yield file
+            return
+        copy = scratch_path().with_suffix(".json")
+        try:
+            receive(file, copy)
+            with copy.open("rb") as plain:
+                yield plain
+        finally:
+            copy.unlink(missing_ok=True)
+
+
+def write_readable(name: str, target: Path) -> int:
+    """Write what can be read of a stored file that cannot be restored as a document of its own; how many records.
+
+    Raises NotFound, InvalidBackup when there is none, DiskFull.
+    """
+    with unpacked(name) as file:
+        count = contents.write_readable(file, target)
+    if not count:
+        raise InvalidBackup(N_("No record of this file can be read."))
+    return count
 
 
 def current_holder() -> Holder | None:

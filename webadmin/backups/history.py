@@ -18,7 +18,9 @@ from sqlalchemy import Connection, delete, select
 from sqlalchemy.orm import Session
 
 from webadmin import clock, config, db, strict
+from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
+from webadmin.backups.contents import Contents
 from webadmin.backups.document import Document, Layout, glance
 from webadmin.backups.folder import Entry, no_such_backup
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, State
@@ -53,6 +55,7 @@ class Backup:
     is_auto: bool = False
     record_count: int | None = None
     counts: dict[str, int] | None = None
+    contents: Contents | None = None
     size_bytes: int | None = None
     sha256: str | None = None
     local_day: str | None = None
@@ -190,6 +193,7 @@ def from_fact(fact: BackupFact, *, has_file: bool) -> Backup:
         made_at=strict.to_instant(fact.made_at),
         record_count=fact.record_count,
         counts=json.loads(fact.counts) if fact.counts else None,
+        contents=contents.decode(fact.contents) if fact.contents else None,
         size_bytes=fact.size_bytes,
         sha256=fact.sha256,
         local_day=fact.local_day,
@@ -277,7 +281,7 @@ def sync() -> None:
     """Write rows for files that are new or changed. Never fails: without a writable database the rows follow later."""
     try:
         with db.reading() as connection:
-            if not db.has_table(connection, BackupFact.__tablename__):
+            if not _is_ready(connection):
                 return
             fresh = [*_outdated(Session(connection)), *_pending()]
         if fresh:
@@ -288,6 +292,12 @@ def sync() -> None:
                 _unwritten.pop((current_folder(), fact.name), None)
     except Unavailable as error:
         _log.warning("the list of backups could not be brought up to date: %s", error)
+
+
+def _is_ready(connection: Connection) -> bool:
+    """Whether the database has this program's schema; the copy before an upgrade is made when it has not yet."""
+    columns = {column.name for column in db.table_columns(connection, BackupFact.__tablename__)}
+    return columns >= set(BackupFact.__table__.columns.keys())
 
 
 def _pending() -> list[BackupFact]:
@@ -312,8 +322,8 @@ def remember(fact: BackupFact, *, is_proof: bool = False) -> Backup:
     number = None
     try:
         with db.reading() as connection:
-            is_known = db.has_table(connection, BackupFact.__tablename__)
-        if not is_known:
+            is_ready = _is_ready(connection)
+        if not is_ready:
             raise Unavailable(N_("The database has not been upgraded yet."))
         with db.transaction() as session:
             if is_proof:

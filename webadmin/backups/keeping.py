@@ -11,17 +11,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import BinaryIO
 
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from webadmin import clock, config, damage, db
 from webadmin.accounts import Actor
+from webadmin.backups import contents, retention, schedule
 from webadmin.backups import folder as folder_of
-from webadmin.backups import retention, schedule
 from webadmin.backups.daily import next_runs
 from webadmin.backups.document import InvalidBackup
+from webadmin.backups.front import unpacked
 from webadmin.backups.history import (
     OTHER_FILE,
     Backup,
@@ -37,9 +37,9 @@ from webadmin.backups.history import (
     sync,
 )
 from webadmin.backups.models import BackupFact, Kind, State
-from webadmin.backups.reader import GZIP, Progress, Silent, receive
+from webadmin.backups.reader import Progress, Silent
 from webadmin.backups.strangers import vanished
-from webadmin.backups.verification import prove, remove_old_scratch, scratch_path
+from webadmin.backups.verification import prove, remove_old_scratch
 from webadmin.config import Config
 from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, Unavailable
 
@@ -82,12 +82,13 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         with unpacked(name) as file:
             proof = prove(file, progress=progress)
     except InvalidBackup as error:
-        fact.state = State.FAILED
+        fact.state, fact.contents = State.FAILED, _rest(name)
         fact.error = json.dumps({"template": error.message.template, "params": error.message.params}, default=str)
     else:
         document = proof.document
         fact.state, fact.record_count = proof.state, document.count
         fact.made_at, fact.rebuild_seconds = document.timestamp, proof.seconds
+        fact.contents = contents.encode(proof.contents)
         if is_other_file(old, document.sha256):
             # The checksum that was noted when it was made stays: the next proof must find the same.
             fact.state, fact.sha256 = State.ALTERED, old.sha256 if old else None
@@ -96,6 +97,15 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
             fact.sha256 = document.sha256
     fact.verified_at = clock.now_text()
     return remember(fact, is_proof=True)
+
+
+def _rest(name: str) -> str | None:
+    """What a file that failed its proof still gives; None for a gzip file that cannot be unpacked."""
+    try:
+        with unpacked(name) as file:
+            return contents.encode(contents.count_readable(file))
+    except InvalidBackup:
+        return None
 
 
 def verify_next(before: datetime) -> Backup | None:
@@ -133,24 +143,6 @@ def verify_new() -> Backup | None:
     if unreadable is not None:
         raise unreadable
     return None
-
-
-@contextmanager
-def unpacked(name: str) -> Iterator[BinaryIO]:
-    """A stored file as plain JSON; one that was put here as gzip is unpacked for the time."""
-    with folder_of.open_backup(current_folder(), name) as file:
-        is_packed = file.read(2) == GZIP
-        file.seek(0)
-        if not is_packed:
-            yield file
-            return
-        copy = scratch_path().with_suffix(".json")
-        try:
-            receive(file, copy)
-            with copy.open("rb") as plain:
-                yield plain
-        finally:
-            copy.unlink(missing_ok=True)
 
 
 def verify_all(*, progress: Progress | None = None) -> Counter[State]:
@@ -290,6 +282,7 @@ def keep_upload(actor: Actor, path: Path, filename: str) -> Backup:
     fact.kind, fact.is_ours, fact.actor, fact.upload_name = Kind.UPLOADED, False, actor.name, filename
     fact.state, fact.sha256, fact.record_count = proof.state, proof.document.sha256, proof.document.count
     fact.verified_at, fact.rebuild_seconds = clock.now_text(), proof.seconds
+    fact.contents = contents.encode(proof.contents)
     return remember(fact)
 
 

@@ -65,6 +65,7 @@ class BackupFact(Base):
     upload_name: Mapped[str | None]
     record_count: Mapped[int | None]
     counts: Mapped[str | None]
+    contents: Mapped[str | None]
     size_bytes: Mapped[int | None]
     changed_at: Mapped[int | None]
     sha256: Mapped[str | None]

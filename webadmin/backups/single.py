@@ -14,8 +14,8 @@ from webadmin import catalogue, clock, db
 from webadmin.backups import folder as folder_of
 from webadmin.backups.document import Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import Entry
+from webadmin.backups.front import unpacked
 from webadmin.backups.history import OTHER_FILE, Backup, current_folder, find_fact, is_other_file, list_backups
-from webadmin.backups.keeping import unpacked
 from webadmin.catalogue import Record
 from webadmin.errors import N_, Invalid, NotFound
 

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from sqlalchemy import Connection
+
 from webadmin import clock, jobs
+from webadmin.backups import contents
+from webadmin.backups.contents import Contents
 from webadmin.backups.document import Document, Integrity, InvalidBackup
 from webadmin.backups.models import State
 from webadmin.backups.reader import Progress, Staged, open_scratch, rebuilt_lines, remove_scratch, stage
@@ -19,12 +23,13 @@ from webadmin.errors import N_, Message, Problem
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What verification found: the state that the file has earned, and the time that a rebuild takes."""
+    """What verification found: the state that the file has earned, the time that a rebuild takes, what is inside."""
 
     state: State
     document: Document
     staged: Staged
     seconds: float
+    contents: Contents
 
 
 class NotProved(InvalidBackup):
@@ -42,7 +47,8 @@ def prove(file: BinaryIO, *, expected: str | None = None, progress: Progress | N
     scratch = scratch_path()
     try:
         staged = stage(file, scratch, author="", created_at=clock.now_text(), progress=progress)
-        rebuilt = _rebuilt(scratch)
+        with open_scratch(scratch) as connection:
+            rebuilt, inside = _rebuilt(connection), contents.count(staged, connection)
     finally:
         remove_scratch(scratch)
     state = {Integrity.RIGHT: State.VERIFIED, Integrity.WRONG: State.ALTERED, Integrity.NONE: State.UNCHECKED}[
@@ -50,7 +56,7 @@ def prove(file: BinaryIO, *, expected: str | None = None, progress: Progress | N
     ]
     if state is State.VERIFIED:
         _compare(staged, rebuilt, expected)
-    return Proof(state, staged.document, staged, time.monotonic() - begun)
+    return Proof(state, staged.document, staged, time.monotonic() - begun, inside)
 
 
 def scratch_path() -> Path:
@@ -69,11 +75,10 @@ def remove_old_scratch() -> None:
             continue
 
 
-def _rebuilt(scratch: Path) -> str:
+def _rebuilt(connection: Connection) -> str:
     lines = hashlib.sha256()
-    with open_scratch(scratch) as connection:
-        for line in rebuilt_lines(connection):
-            lines.update(line + b"\n")
+    for line in rebuilt_lines(connection):
+        lines.update(line + b"\n")
     return lines.hexdigest()
 
 

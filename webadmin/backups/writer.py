@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 
 from webadmin import catalogue, clock, config, damage, db, jobs
 from webadmin.accounts import Actor
+from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups import format as format_of
 from webadmin.backups.format import Metadata, Written
@@ -102,6 +103,7 @@ def _make(actor: Actor, kind: Kind, now: datetime, local_day: str | None, progre
         sha256=written.sha256,
         verified_at=clock.now_text(),
         rebuild_seconds=proof.seconds,
+        contents=contents.encode(proof.contents),
     )
 
 

@@ -11,7 +11,7 @@ from babel.dates import get_day_names
 from flask_babel import format_datetime, get_locale, gettext, ngettext
 
 from webadmin import backups, clock, config
-from webadmin.backups import Backup, Kind, Reason
+from webadmin.backups import Backup, Kind, Reason, State
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_
 from webadmin.web.filters import (
@@ -131,11 +131,39 @@ def about(backup: Backup, everything: Sequence[Backup]) -> dict[str, Any]:
         "short_title": moment(backup.made_at) if backup.made_at else backup.name,
         "line": _line(backup),
         "facts": _facts(backup),
-        "inside": [(gettext(word.text), number((backup.counts or {}).get(key, 0))) for key, word in STATUSES.items()],
+        "inside": _inside(backup),
+        "rest": _rest(backup),
         "command": f"sed '$d' {backup.name} | sha256sum" if backup.is_verified else None,
         "next_good": next((other for other in everything if other.is_verified and other.name != backup.name), None),
         "kept": _kept(backup),
     }
+
+
+def _inside(backup: Backup) -> list[tuple[str, Any]]:
+    """What the proof counted in the file; nothing where it could not be read, the file's own words before a proof."""
+    found = backup.contents
+    statuses = found.statuses if found else backup.counts
+    if not statuses:
+        return []
+    rows: list[tuple[str, Any]] = [(gettext(word.text), number(statuses.get(key, 0))) for key, word in STATUSES.items()]
+    if found and found.authors is not None:
+        rows.append((gettext("Authors"), number(found.authors)))
+    if found and found.newest_edit:
+        rows.append((gettext("Newest edit"), time_element(found.newest_edit, "clock")))
+    return rows
+
+
+def _rest(backup: Backup) -> str | None:
+    """How much of a file that did not pass its proof can still be read."""
+    found = backup.contents
+    if backup.state not in (State.FAILED, State.ALTERED) or found is None:
+        return None
+    readable = number(found.readable)
+    if found.total is None:
+        return ngettext(
+            "%(count)s record can be read.", "%(count)s records can be read.", found.readable, count=readable
+        )
+    return gettext("%(count)s of %(total)s records can be read.", count=readable, total=number(found.total))
 
 
 def _line(backup: Backup) -> str:

@@ -65,14 +65,17 @@ def receive_upload(actor: Actor, stream: BinaryIO, filename: str) -> Job:
         return _start(id, actor, filename, lambda progress: _stage_upload(id, actor, progress))
 
 
-def take_listed(actor: Actor, name: str) -> Job:
-    """Begin to check a listed backup. Raises NotFound."""
+def take_listed(actor: Actor, name: str, *, is_rest: bool = False) -> Job:
+    """Begin to check a listed backup; of a damaged one (`is_rest`), the records that can be read. Raises NotFound."""
     backups.open_backup(name).close()
     id = jobs.new_id()
     _folder()
 
     def stage(progress: Progress) -> Staged:
         _file(id, "upload").unlink(missing_ok=True)
+        if is_rest:
+            backups.write_readable(name, _file(id, "upload"))
+            return _stage_upload(id, actor, progress)
         return backups.stage_listed(actor, name, _file(id, "upload"), _file(id, "db"), progress=progress)
 
     return _start(id, actor, name, stage)

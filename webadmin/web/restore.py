@@ -65,8 +65,9 @@ def too_large(_error: RequestEntityTooLarge) -> ResponseReturnValue:
 
 @bp.post("/backup")
 def from_backup() -> ResponseReturnValue:
-    """Check a listed backup, to restore it."""
-    job = imports.take_listed(current_actor(), request.form.get("name", ""))
+    """Check a listed backup, to restore it, or what can be read of a damaged one."""
+    is_rest = "rest" in request.form
+    job = imports.take_listed(current_actor(), request.form.get("name", ""), is_rest=is_rest)
     return redirect(url_for(".show", id=jobs.wait(job.id, _PATIENCE_SECONDS).id))
 
 
