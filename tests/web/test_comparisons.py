@@ -320,3 +320,19 @@ def test_file_without_a_time_that_holds_a_known_state_is_no_state_of_its_own(app
 def test_restore_from_a_backup_is_told_on_the_dashboard(browser, name):
     browser.post(f"/backups/{name}/restore/ast_1", version="2")
     assert "Ada restored “Code Reviewer” from a backup" in words(browser.page("/"))
+
+
+def test_long_texts_are_compared_side_by_side_by_a_link(app, browser):
+    store(app, make_record("a", prompt="one\ntwo\nthree"))
+    with app.app_context():
+        name = backups.create(SYSTEM).name
+        with transaction() as session:
+            catalogue.update(session, SYSTEM, "a", {"prompt": "one\n2\nthree\nfour"}, version=1)
+    page = browser.page(f"/backups/{name}/compare/a")
+    assert page.select_one(".diff.halves") is None
+    link = next(each for each in page.select(".seg a") if words(each) == "Side by side")
+    page = browser.page(link["href"])
+    assert words(page.select_one(".seg [aria-current]")) == "Side by side"
+    cells = [words(cell) for cell in page.select(".diff.halves > div")]
+    assert cells == ["one", "one", "removed two", "added 2", "three", "three", "", "added four"]
+    assert [cell.get("aria-hidden") for cell in page.select(".diff.halves > .twin")] == ["true"] * 3

@@ -8,7 +8,7 @@ from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from webadmin import clock
-from webadmin.web.differences import lines, words
+from webadmin.web.differences import beside, lines, words
 from webadmin.web.forms import TokenForm
 from webadmin.web.htmx import page
 
@@ -33,6 +33,7 @@ def ui() -> ResponseReturnValue:
         "dev/ui.html",
         moments=[now - age for age in ages],
         lines=lines(_BEFORE, _AFTER),
+        columns=beside(lines(_BEFORE, _AFTER)),
         parts=words(_BEFORE.splitlines()[1], _AFTER.splitlines()[1]),
         form=TokenForm(formdata=None),
     )

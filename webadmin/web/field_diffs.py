@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from flask_babel import gettext
+from flask import request, url_for
+from flask_babel import gettext, ngettext
 
 from webadmin import catalogue
 from webadmin.catalogue import Record
@@ -14,7 +15,7 @@ from webadmin.errors import N_
 from webadmin.web import differences
 from webadmin.web.assistant_forms import LABELS
 from webadmin.web.differences import Line, Parts
-from webadmin.web.filters import STATUSES
+from webadmin.web.filters import STATUSES, number
 
 TIMES = {
     "created_at": N_("Created"),
@@ -31,18 +32,58 @@ _LONG = frozenset({"prompt"})
 
 @dataclass(frozen=True, slots=True)
 class FieldDiff:
-    """One field of two states: `lines` of a long text, else `parts`; `can_return` when it may come back alone."""
+    """One field of two states: `lines` of a long text, else `parts`; `can_return` when it may come back alone.
+
+    `is_split` says that the lines stand in two columns, `is_long` that they were compared as wholes alone.
+    """
 
     name: str
     label: str
     lines: list[Line] | None
     parts: Parts
     can_return: bool
+    is_split: bool = False
+    is_long: bool = False
 
 
 def between(old: Record, new: Record) -> list[FieldDiff]:
-    """Every field that differs, those that people write first; times only where nothing else differs."""
-    return [_diff(name, old, new) for name in told(catalogue.changed_fields(old, new))]
+    """Every field that differs, those that people write first; times only where nothing else differs.
+
+    Long texts in two columns where the address says so.
+    """
+    found = [_diff(name, old, new) for name in told(catalogue.changed_fields(old, new))]
+    return [_split(each) for each in found] if _is_split() else found
+
+
+def _is_split() -> bool:
+    return request.args.get("view") == "side"
+
+
+def _split(diff: FieldDiff) -> FieldDiff:
+    return replace(diff, lines=differences.beside(diff.lines), is_split=True) if diff.lines is not None else diff
+
+
+def views() -> list[dict[str, Any]]:
+    """The two ways to show long texts, as links to this page."""
+    args = {**(request.view_args or {}), **request.args.to_dict(flat=False)}
+    args.pop("closed", None)
+    return [
+        {
+            "label": gettext(label),
+            "href": url_for(str(request.endpoint), **args | {"view": view}),
+            "current": is_split == _is_split(),
+        }
+        for label, view, is_split in ((N_("Inline"), None, False), (N_("Side by side"), "side", True))
+    ]
+
+
+def lines(old: str, new: str) -> list[Line]:
+    """How two long texts differ, line by line."""
+
+    def folded(n: int) -> str:
+        return ngettext("… %(count)s unchanged line", "… %(count)s unchanged lines", n, count=number(n))
+
+    return differences.lines(old, new, folded=folded)
 
 
 def told(fields: Iterable[str]) -> list[str]:
@@ -71,7 +112,7 @@ def shown(name: str, old: Any, new: Any) -> tuple[list[Line] | None, Parts]:
     if isinstance(old, str) and isinstance(new, str) and old.split() == new.split():
         old, new = old.translate(_VISIBLE), new.translate(_VISIBLE)
     if name in _LONG:
-        return differences.lines(old, new, folded=gettext("… unchanged lines")), []
+        return lines(old, new), []
     if name == "tags":
         return None, _tag_parts(_list(old), _list(new))
     return None, differences.words(_text(name, old), _text(name, new))
@@ -81,7 +122,11 @@ def _diff(name: str, old: Record, new: Record) -> FieldDiff:
     is_known = name in catalogue.JSON_NAMES
     values = [getattr(each, name) if is_known else each.extra.get(name, b"").decode() for each in (old, new)]
     return FieldDiff(
-        name, label(name), *shown(name, *values), can_return=name in catalogue.SINGLE_FIELDS or not is_known
+        name,
+        label(name),
+        *shown(name, *values),
+        can_return=name in catalogue.SINGLE_FIELDS or not is_known,
+        is_long=name in _LONG and max(map(len, values)) > differences.WORDS_IN_TEXTS_UP_TO,
     )
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from flask_babel import gettext
 from markupsafe import Markup
 
 from webadmin.catalogue import Record
-from webadmin.web import differences
+from webadmin.web import field_diffs
 from webadmin.web.differences import Line
 
 # A name in braces, as `{name}` or `{{name}}`: JSON and code in a prompt hold other things between braces.
@@ -34,7 +33,7 @@ class PromptView:
         return cls(
             text=text,
             shown=shown if shown in SHOWN else SHOWN[0],
-            changes=differences.lines(saved.prompt, text, folded=gettext("… unchanged lines")) if saved else None,
+            changes=field_diffs.lines(saved.prompt, text) if saved else None,
             saved_version=saved.version if saved else None,
             variables=list(dict.fromkeys(_VARIABLE.findall(text))),
         )

@@ -75,6 +75,9 @@ class _Page:
     beyond: Sequence[PastState]
 
 
+bp.add_app_template_global(field_diffs.views, "diff_views")
+
+
 @bp.app_template_global("source_words")
 def source_words(source: str) -> str:
     """The source of a revision in words."""
