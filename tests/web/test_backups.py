@@ -95,7 +95,7 @@ def test_failed_run_is_a_row_with_its_cause(app, browser, folder):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     [row] = rows(page)
-    assert all(word in row for word in ("The disk is full", "Manual", "Failed")), row
+    assert all(word in row for word in ("The disk is full", "Manual", "Failed", "Free some space")), row
     assert not page.select("#history tbody a")
 
 

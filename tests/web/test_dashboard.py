@@ -1,5 +1,6 @@
 """The first page tells the truth about the data, and stands when a part of it cannot be read."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -48,6 +49,12 @@ def test_edits_since_the_backup_are_counted(app, browser):
     with app.app_context(), transaction() as session:
         catalogue.update(session, SYSTEM, "ast_1", {"desc": "new"}, version=1)
     assert "1 edit since then is not in a backup yet" in headline(browser.page("/"))
+
+
+def test_how_long_a_restore_takes_is_told_beside_the_backup(app, browser):
+    store(app, make_record())
+    back_up(app)
+    assert re.search(r"Restoring it takes about \d", headline(browser.page("/")))
 
 
 def test_old_backup_is_told_in_red(app, browser):

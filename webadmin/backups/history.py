@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,7 @@ class Backup:
     verified_at: datetime | None = None
     rebuild_seconds: float | None = None
     error: Message | None = None
+    hint: Message | None = None
 
     @property
     def is_verified(self) -> bool:
@@ -183,6 +184,7 @@ def _is_same_file(fact: BackupFact, entry: Entry) -> bool:
 def from_fact(fact: BackupFact, *, has_file: bool) -> Backup:
     """A row as the history shows it; `has_file` is what the folder says."""
     is_missing = fact.has_file and not has_file
+    error, hint = _said(fact)
     return Backup(
         name=fact.name,
         kind=Kind(fact.kind),
@@ -204,8 +206,23 @@ def from_fact(fact: BackupFact, *, has_file: bool) -> Backup:
         is_late=bool(fact.is_late),
         verified_at=strict.to_instant(fact.verified_at),
         rebuild_seconds=fact.rebuild_seconds,
-        error=Message(**json.loads(fact.error)) if fact.error else None,
+        error=error,
+        hint=hint,
     )
+
+
+def stored_error(message: Message, hint: Message | None = None) -> str:
+    """What went wrong, and what to do, as a row keeps it."""
+    said = {"template": message.template, "params": message.params}
+    return json.dumps(said | ({"hint": asdict(hint)} if hint else {}), default=str)
+
+
+def _said(fact: BackupFact) -> tuple[Message | None, Message | None]:
+    if not fact.error:
+        return None, None
+    said = json.loads(fact.error)
+    hint = said.pop("hint", None)
+    return Message(**said), Message(**hint) if hint else None
 
 
 def _lost(row: OriginalBackup) -> Backup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import shutil
 from collections import Counter
@@ -34,6 +33,7 @@ from webadmin.backups.history import (
     list_backups,
     remember,
     store,
+    stored_error,
     sync,
 )
 from webadmin.backups.models import BackupFact, Kind, State
@@ -83,7 +83,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
             proof = prove(file, progress=progress)
     except InvalidBackup as error:
         fact.state, fact.contents = State.FAILED, _rest(name)
-        fact.error = json.dumps({"template": error.message.template, "params": error.message.params}, default=str)
+        fact.error = stored_error(error.message, error.hint)
     else:
         document = proof.document
         fact.state, fact.record_count = proof.state, document.count
@@ -92,7 +92,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         if is_other_file(old, document.sha256):
             # The checksum that was noted when it was made stays: the next proof must find the same.
             fact.state, fact.sha256 = State.ALTERED, old.sha256 if old else None
-            fact.error = json.dumps({"template": OTHER_FILE, "params": {}})
+            fact.error = stored_error(Message(OTHER_FILE))
         else:
             fact.sha256 = document.sha256
     fact.verified_at = clock.now_text()

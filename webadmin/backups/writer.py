@@ -23,7 +23,7 @@ from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups import format as format_of
 from webadmin.backups.format import Metadata, Written
-from webadmin.backups.history import Backup, current_folder, remember
+from webadmin.backups.history import Backup, current_folder, remember, stored_error
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import Progress, Silent
 from webadmin.backups.scanner import MAX_OWN_VALUE
@@ -175,9 +175,9 @@ def _lines(connection: Connection, total: int, progress: Progress) -> Iterator[b
 
 
 def _remember_failure(actor: Actor, kind: Kind, now: datetime, local_day: str | None, error: Exception) -> None:
-    message = Message(N_("The system said: %(error)s."), {"error": str(error)})
+    message, hint = Message(N_("The system said: %(error)s."), {"error": str(error)}), None
     if isinstance(error, DomainError):
-        message = error.message
+        message, hint = error.message, error.hint
     _log.error("the %s backup failed: %s", kind, message)
     remember(
         BackupFact(
@@ -189,7 +189,7 @@ def _remember_failure(actor: Actor, kind: Kind, now: datetime, local_day: str | 
             made_at=clock.to_text(now),
             local_day=local_day,
             actor=actor.name,
-            error=json.dumps({"template": message.template, "params": message.params}, default=str),
+            error=stored_error(message, hint),
         )
     )
 

@@ -98,10 +98,11 @@ def _summary(files: Sequence[Backup], used: int) -> str | None:
     state = gettext("The newest is verified and %(age)s old.", age=age)
     if not newest.is_verified:
         state = gettext("The newest is %(age)s old and not verified.", age=age)
-    return sentences([total, state, *_restore_time(newest)])
+    return sentences([total, state, *restore_time(newest)])
 
 
-def _restore_time(newest: Backup) -> list[str]:
+def restore_time(newest: Backup) -> list[str]:
+    """A sentence on how long restoring this backup takes; none before its first proof."""
     if newest.restore_seconds is None:
         return []
     return [gettext("Restoring it takes about %(time)s.", time=duration(max(0.1, newest.restore_seconds)))]
@@ -180,7 +181,7 @@ def _line(backup: Backup) -> str:
 def _facts(backup: Backup) -> list[tuple[str, Any]]:
     facts: list[tuple[str, Any]] = [(gettext("File"), backup.name)]
     if backup.record_count is not None:
-        facts.append((gettext("Records"), number(backup.record_count)))
+        facts.append((gettext("Records"), _records(backup, backup.record_count)))
     if backup.size_bytes is not None:
         facts.append((gettext("Size"), size(backup.size_bytes)))
     if backup.verified_at is not None:
@@ -190,6 +191,13 @@ def _facts(backup: Backup) -> list[tuple[str, Any]]:
     if backup.restore_seconds is not None:
         facts.append((gettext("Restoring takes about"), duration(max(0.1, backup.restore_seconds))))
     return facts
+
+
+def _records(backup: Backup, stated: int) -> str:
+    """How many of its records were found by the proof; before one, how many the file says."""
+    if backup.contents is None or backup.contents.total is None:
+        return number(stated)
+    return gettext("%(good)s of %(all)s", good=number(backup.contents.readable), all=number(backup.contents.total))
 
 
 def _kept(backup: Backup) -> str | None:

@@ -17,7 +17,7 @@ from webadmin.catalogue import Query, RecentChange, Summary
 from webadmin.db import db, translated_errors
 from webadmin.errors import Unavailable
 from webadmin.safety import Safety
-from webadmin.web import timeline
+from webadmin.web import backup_cards, timeline
 from webadmin.web.filters import actor_name, day_name, message, number, sentences, size, time_element
 from webadmin.web.htmx import page
 from webadmin.web.shell import SAFETY_ICONS
@@ -70,6 +70,7 @@ def _headline(session: Session, found: Safety, newest: Backup | None, *, has_cat
         said.append(_last_backup(newest))
         edits = _or_none(lambda: catalogue.edits_since(session, clock.to_text(newest.made_at or clock.now())))
         said += [_edits(*edits)] if edits else []
+        said += backup_cards.restore_time(newest)
     elif has_catalogue:
         said.append(gettext("There is no verified backup of the catalogue yet."))
     return {

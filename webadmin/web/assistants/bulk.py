@@ -12,9 +12,10 @@ from flask_babel import gettext, ngettext
 from werkzeug.datastructures import MultiDict
 
 from webadmin import catalogue, operations
-from webadmin.catalogue import CHANGED, DONE, FULL, GONE, Chosen
+from webadmin.catalogue import CHANGED, DONE, FULL, GONE, Act, Chosen
 from webadmin.db import translated_errors
 from webadmin.errors import N_
+from webadmin.operations import BulkResult
 from webadmin.security import current_actor
 from webadmin.web import texts
 from webadmin.web.assistants.blueprint import bp, reading, way_back
@@ -67,13 +68,7 @@ def move_selected(status: str) -> ResponseReturnValue:
             rest=rest,
             back=way_back(),
         )
-    result = operations.change_assistants(
-        current_actor(),
-        of,
-        act,
-        before=_BEFORE if is_whole_list else None,
-        expected=request.form.get("expected", type=int),
-    )
+    result = _changed(of, act, before=_BEFORE if is_whole_list else None)
     return _told(result.counts, [*_moved(result.counts, status), *_left_alone(result.counts, status)])
 
 
@@ -97,13 +92,7 @@ def tag_selected() -> ResponseReturnValue:
             is_wrong=is_wrong,
             back=way_back(),
         )
-    result = operations.change_assistants(
-        current_actor(),
-        of,
-        catalogue.retag(add, remove),
-        before=_BEFORE if of.query is not None else None,
-        expected=request.form.get("expected", type=int),
-    )
+    result = _changed(of, catalogue.retag(add, remove), before=_BEFORE if of.query is not None else None)
     return _told(result.counts, _tagged(result.counts))
 
 
@@ -129,17 +118,17 @@ def delete_selected() -> ResponseReturnValue:
             back=back,
             days=catalogue.KEPT_FOR.days,
         )
-    result = operations.change_assistants(
-        current_actor(),
-        of,
-        catalogue.to_trash,
-        before=N_("before a deletion"),
-        expected=request.form.get("expected", type=int),
-    )
+    result = _changed(of, catalogue.to_trash, before=N_("before a deletion"))
     numbers, done = result.trash_numbers, result.counts[DONE]
     deleted = ngettext("Deleted %(num)d assistant.", "Deleted %(num)d assistants.", done) if done else None
     undo_url = url_for("assistants.undo_delete", first=numbers.start, last=numbers.stop - 1, back=back)
     return _told(result.counts, [deleted, *_meanwhile(result.counts)], undo_url if done else None)
+
+
+def _changed(of: Chosen, act: Act, *, before: str | None) -> BulkResult:
+    """Do it to what was chosen, if it is still as many as the question said."""
+    expected = request.form.get("expected", type=int)
+    return operations.change_assistants(current_actor(), of, act, before=before, expected=expected)
 
 
 def _told(found: Counter[str], parts: Sequence[str | None], undo_url: str | None = None) -> ResponseReturnValue:
