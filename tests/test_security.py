@@ -159,7 +159,7 @@ def test_a_changed_password_ends_the_other_sessions(app: Flask, ada: FlaskClient
     sign_in(elsewhere, "Ada")
     new = "another long walk"
     answer = ada.post(
-        "/settings/password", data={"csrf_token": session_token(ada), "current": PASSWORD, "password": new}
+        "/profile/password", data={"csrf_token": session_token(ada), "current": PASSWORD, "password": new}
     )
     assert answer.status_code == 303
     assert is_signed_in(ada)

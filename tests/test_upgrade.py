@@ -62,6 +62,13 @@ for after in range(1, 200):
         break
 '''
 
+# Without what later migrations added.
+_BACK_TO_0004 = (
+    "ALTER TABLE aa_backup DROP COLUMN contents",
+    "ALTER TABLE aa_user DROP COLUMN is_temporary",
+    "ALTER TABLE aa_user DROP COLUMN has_single_keys",
+)
+
 INSERT = """INSERT INTO assistants (id, title, desc, emoji, prompt, author, created_at)
     VALUES (?, 'a title', 'one line', '🚀', 'a prompt', 'test-user', '2025-11-03T03:09:44.545Z')"""
 
@@ -160,7 +167,8 @@ def test_the_backup_before_an_upgrade_of_our_own_schema_is_made_and_listed(
 ) -> None:
     opening()
     connection = sqlite3.connect(earlier_file)
-    connection.execute("ALTER TABLE aa_backup DROP COLUMN contents")
+    for statement in _BACK_TO_0004:
+        connection.execute(statement)
     connection.execute("UPDATE aa_schema_version SET version_num = '0004'")
     connection.commit()
     connection.close()

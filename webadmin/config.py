@@ -135,6 +135,9 @@ SETTINGS: tuple[Setting, ...] = (
         "made at the first start and kept in secret-key beside the database",
         secret=True,
     ),
+    Setting("SESSION_IDLE_HOURS", "12", number(1, 8760), "Hours without a request after which one must sign in again."),
+    Setting("SESSION_KEPT_DAYS", "30", number(1, 365), "Days of that, where one chose to be kept signed in."),
+    Setting("SESSION_MAX_DAYS", "90", number(1, 365), "Days after which one must sign in again in any case."),
     Setting("MAX_UPLOAD_SIZE", "512MiB", SIZE, "The largest upload, as sent; gzip may unpack to 20 times that."),
     Setting(
         "RATE_LIMIT_MAX_REQUESTS",
@@ -213,6 +216,9 @@ class Config:
     site_name: str
     site_language: str
     secret_key: str | None = field(repr=False)
+    session_idle_hours: int
+    session_kept_days: int
+    session_max_days: int
     max_upload_size: int
     rate_limit_max_requests: int
     rate_limit_window_ms: int

@@ -60,6 +60,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
             last_at TEXT NOT NULL, trace_id TEXT) WITHOUT ROWID""",
         "CREATE TABLE lock_wait (hour TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID",
     ),
+    ("ALTER TABLE sessions ADD COLUMN address TEXT", "ALTER TABLE sessions ADD COLUMN agent TEXT"),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)

@@ -25,7 +25,6 @@ from webadmin.sessions import (
     METRICS_PATH,
     RuntimeSessions,
     ServerSession,
-    end_sessions,
     is_api_call,
     is_bearer_call,
     set_cookie,
@@ -52,6 +51,8 @@ HEADERS = {
 }
 DEVICE_COOKIE = "aa_device"
 _DEVICE_SECONDS = 400 * 86400
+# What somebody whose password was given by another person may do until they have chosen their own.
+_WITH_TEMPORARY_PASSWORD = frozenset({"profile.password", "profile.change_password", "auth.sign_out", "prefs.set"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -72,10 +73,14 @@ class SignedIn(UserMixin):  # type: ignore[misc]
 
     def __init__(self, person: dict[str, Any]) -> None:
         self.id: str = person["id"]
+        self.user_id = int(self.id)
         self.name: str = person["name"]
         self.role: str = person["role"]
         self.language: str | None = person["language"]
         self.theme: str | None = person["theme"]
+        # Sessions of earlier versions know nothing of these.
+        self.is_temporary: bool = person.get("is_temporary", False)
+        self.has_single_keys: bool = person.get("has_single_keys", True)
 
 
 def init_app(app: Flask) -> None:
@@ -106,6 +111,19 @@ def current_actor() -> Actor:
     return actor
 
 
+def require_person() -> SignedIn:
+    """The signed-in person. Raises Unauthorized for nobody and for a token."""
+    person = current_person()
+    if person is None:
+        raise Unauthorized
+    return person
+
+
+def session_id() -> str | None:
+    """What names this browser's session in lists; it opens nothing."""
+    return session.id_hash if isinstance(session, ServerSession) else None
+
+
 def current_person() -> SignedIn | None:
     """The signed-in person, None for nobody and for a token; never reads a body and never fails."""
     person: SignedIn | None = g.get("person")
@@ -134,7 +152,7 @@ def sign_in(user: accounts.User, *, is_kept: bool) -> None:
 
 def renew(user: accounts.User) -> None:
     """Keep this session, under a new id, after its person's password changed; their other sessions end."""
-    end_sessions(str(user.id))
+    accounts.end_sessions(user.id)
     _rotate()
     _remember(user)
 
@@ -238,7 +256,19 @@ def guard() -> ResponseReturnValue | None:
         raise Unauthorized(www_authenticate=_challenge() if is_for_program() else None)
     if request.method not in _SAFE_METHODS and not is_bearer_call(request):
         _check_csrf()
+    person = current_person()
+    if person is not None and person.is_temporary and request.endpoint not in _WITH_TEMPORARY_PASSWORD | OPEN:
+        return _first(url_for("profile.password"))
     return None
+
+
+def _first(address: str) -> ResponseReturnValue:
+    """Send somebody to what they must do before anything else."""
+    if is_for_program():
+        raise Forbidden(N_("Your account is not complete yet."), hint=N_("Open the site and follow what it asks."))
+    if request.headers.get("HX-Request") == "true":
+        return Response("", 204, {"HX-Redirect": address})
+    return redirect(address, 303)
 
 
 def _challenge() -> WWWAuthenticate:
@@ -293,6 +323,8 @@ def _person(user: accounts.User) -> dict[str, Any]:
         "role": user.role,
         "language": user.language,
         "theme": user.theme,
+        "is_temporary": user.is_temporary,
+        "has_single_keys": user.has_single_keys,
         "password_changed_at": user.password_changed_at,
     }
 

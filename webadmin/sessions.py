@@ -8,20 +8,20 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+from typing import Any
 
 from flask import Flask, Request, request
 from flask.json.tag import TaggedJSONSerializer
 from flask.sessions import SecureCookieSession, SessionInterface
 from flask.wrappers import Response
 
-from webadmin import clock, runtime
+from webadmin import clock, config, runtime
 from webadmin.errors import Unavailable
 
 COOKIE = "aa_session"
 METRICS_PATH = "/metrics"
 _ANONYMOUS_SECONDS = 2 * 3600
-_IDLE_SECONDS = 12 * 3600
-_KEPT_SECONDS = 30 * 86400
+_AGENT_MAX = 300
 _TOUCH_SECONDS = 60
 _serializer = TaggedJSONSerializer()
 _log = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ class ServerSession(SecureCookieSession):
         """How long the session lives without a request."""
         if "_user_id" not in self:
             return _ANONYMOUS_SECONDS
-        return _KEPT_SECONDS if self.get("is_kept") else _IDLE_SECONDS
+        settings = config.current()
+        return settings.session_kept_days * 86400 if self.get("is_kept") else settings.session_idle_hours * 3600
 
 
 class RuntimeSessions(SessionInterface):
@@ -68,10 +69,7 @@ class RuntimeSessions(SessionInterface):
             # An error raised here would pass by the error pages; the guard raises it again.
             session.failure, session.is_transient = error, True
             return session
-        if rows and rows[0]["seen_at"] + rows[0]["idle_seconds"] > _now():
-            session = ServerSession(_serializer.loads(rows[0]["data"]))
-            session.id_hash, session.seen_at = id_hash, rows[0]["seen_at"]
-        return session
+        return _load(rows[0]) if rows else session
 
     def save_session(self, app: Flask, session: SecureCookieSession, response: Response) -> None:  # type: ignore[override]
         """Write what changed, and note that the visitor was seen."""
@@ -87,11 +85,6 @@ class RuntimeSessions(SessionInterface):
             _update(session)
 
 
-def end_sessions(user_id: str) -> None:
-    """End every session of a person. Raises RuntimeUnavailable."""
-    runtime.current().write("DELETE FROM sessions WHERE user_id=?", (user_id,))
-
-
 def is_api_call(request: Request) -> bool:
     """Whether a request is of the API; the page that explains it is a page."""
     return f"{request.path}/".startswith("/api/") and request.path != "/api/docs"
@@ -103,14 +96,33 @@ def is_bearer_call(request: Request) -> bool:
     return (is_api_call(request) or request.path == METRICS_PATH) and scheme.lower() == "bearer"
 
 
+def _load(row: Any) -> ServerSession:
+    """The session kept in this row; an empty one when its time is over by the settings of now."""
+    session = ServerSession(_serializer.loads(row["data"]))
+    session.id_hash, session.seen_at = row["id_hash"], row["seen_at"]
+    ends_at = min(session.seen_at + session.idle_seconds, row["created_at"] + config.current().session_max_days * 86400)
+    return session if ends_at > _now() else ServerSession()
+
+
 def _create(session: ServerSession, response: Response) -> None:
     store, now, text = runtime.current(), _now(), secrets.token_urlsafe(32)
     store.write("DELETE FROM sessions WHERE id_hash=? OR seen_at + idle_seconds < ?", (session.id_hash, now))
+    agent = request.headers.get("User-Agent", "")[:_AGENT_MAX].encode(errors="replace").decode()
     store.write(
-        "INSERT INTO sessions (id_hash, user_id, data, created_at, seen_at, idle_seconds) VALUES (?, ?, ?, ?, ?, ?)",
-        (_hash(text), session.get("_user_id"), _dump(session), now, now, session.idle_seconds),
+        "INSERT INTO sessions (id_hash, user_id, data, created_at, seen_at, idle_seconds, address, agent)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            _hash(text),
+            session.get("_user_id"),
+            _dump(session),
+            now,
+            now,
+            session.idle_seconds,
+            request.remote_addr,
+            agent,
+        ),
     )
-    max_age = _KEPT_SECONDS if session.get("is_kept") else None
+    max_age = session.idle_seconds if session.get("is_kept") else None
     set_cookie(response, COOKIE, text, max_age=max_age)
 
 

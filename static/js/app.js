@@ -1,4 +1,4 @@
-// What every page gains from a script; all works without. The markup that switches each part on: docs/interface.md.
+// What a script adds to every page; all works without. The markup for it: docs/interface.md.
 const doc = document;
 const $ = (selector, root = doc) => root.querySelector(selector);
 const $$ = (selector, root = doc) => [...root.querySelectorAll(selector)];
@@ -76,7 +76,7 @@ on('keydown', e => {
   const mod = e.ctrlKey || e.metaKey, rows = $$('[data-row]'), row = e.target.closest('[data-row]');
   if (e.isComposing || e.altKey || dlg.open) return;
   if (e.key === 'Escape') { const menu = $('.menu[open]'); if (menu) { menu.open = false; $('summary', menu).focus(); } else selectAll(false); }
-  if (!mod && e.target.matches('input:not([type=checkbox], [type=radio]), textarea, select')) return;
+  if (!mod && (words.noKeys || e.target.matches('input:not([type=checkbox], [type=radio]), textarea, select'))) return;
   const key = (mod ? 'mod+' : prefix) + e.key.toLowerCase();
   prefix = key === 'g' ? 'g ' : '';
   if (key === 'j' || key === 'k') $('a', rows[rows.indexOf(row) + (key === 'j' ? 1 : -1)] || row)?.focus();

@@ -10,9 +10,9 @@ from flask import Flask
 
 from tests.people import PASSWORD
 from webadmin import accounts
-from webadmin.accounts import SYSTEM, Actor, ActorKind, passwords
+from webadmin.accounts import SYSTEM, Actor, ActorKind, TooManyTries, passwords
 from webadmin.db import transaction
-from webadmin.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from webadmin.errors import Conflict, DomainError, Forbidden, Invalid
 
 
 @pytest.fixture
@@ -102,13 +102,14 @@ def test_a_changed_password_replaces_the_old_one(session) -> None:
     assert accounts.authenticate(session, "Ada", "another long walk")
 
 
-def test_a_reset_gives_another_password(session) -> None:
+def test_the_current_password_can_be_guessed_six_times(session) -> None:
     accounts.add_user(session, SYSTEM, "Ada", PASSWORD)
-    new = accounts.suggest_password()
-    accounts.set_password(session, SYSTEM, "ada", new)
-    assert accounts.authenticate(session, "Ada", new)
-    with pytest.raises(NotFound):
-        accounts.set_password(session, SYSTEM, "nobody", new)
+    ada = Actor(ActorKind.PERSON, "Ada")
+    for _ in range(6):
+        with pytest.raises(Invalid):
+            accounts.change_password(session, ada, current="wrong", new="another long walk")
+    with pytest.raises(TooManyTries):
+        accounts.change_password(session, ada, current=PASSWORD, new="another long walk")
 
 
 def test_nobody_has_a_hash_of_the_same_cost_as_everybody() -> None:

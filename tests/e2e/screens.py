@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import count
 
 from playwright.sync_api import Page, expect
 
@@ -163,6 +164,11 @@ def _unticked(page: Page, _world: World) -> None:
     expect(page.locator("main [role=alert]")).to_be_visible()
 
 
+def _invite(page: Page, world: World) -> None:
+    send("main form .primary", shows="#new-password", name=f"Ben {next(_numbers)}")(page, world)
+
+
+_numbers = count(1)
 DAYS = "#list-filters summary:has(use[href*='#clock'])"
 
 
@@ -364,8 +370,16 @@ SCREENS = [
     Screen("settings - notifications fixed by the environment", "busy", "/settings/notifications"),
     Screen("settings - people", "full", "/settings/people"),
     Screen("settings - person refused", "full", "/settings/people", send("main .primary", shows="[role=alert]")),
-    Screen("settings - password", "full", "/settings/password"),
-    Screen("settings - password refused", "full", "/settings/password", send("main .primary", shows="[role=alert]")),
+    Screen("person - active", "full", "/settings/people/1"),
+    Screen("person - refused", "full", "/settings/people/1", send("main .primary", shows="[role=alert]", name="")),
+    Screen("person - kept out", "full", "/settings/people/{kept_out}"),
+    Screen("person - password shown once", "full", "/settings/people", _invite),
+    Screen(
+        "person - question before deactivating", "full", "/settings/people/1", press("main .danger", shows="dialog h1")
+    ),
+    Screen("account - sessions", "full", "/profile"),
+    Screen("account - password", "full", "/profile/password"),
+    Screen("account - password refused", "full", "/profile/password", send("main .primary", shows="[role=alert]")),
     Screen("health - all well", "good", "/health"),
     Screen("health - every check", "full", "/health?all=1"),
     Screen("health - damaged", "damaged", "/health"),

@@ -23,10 +23,15 @@ def test_tokens_people_and_password(open_browser, has_script):
     expect(page.locator("[data-toast]")).to_contain_text("Revoked the token “chat front end”.")
     page.get_by_role("link", name="People").click()
     page.get_by_label("User name").fill("Ben")
-    page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Add the person").click()
-    expect(page.locator("main table")).to_contain_text("Ben")
-    page.goto("/settings/password")
+    expect(page.locator("#new-password")).to_have_text(re.compile(r"^\S{20,}$"))
+    page.get_by_role("link", name="Back to the people").click()
+    page.get_by_role("link", name="Change Ben").click()
+    page.get_by_role("link", name="Deactivate…").click()
+    page.get_by_role("button", name="Deactivate", exact=True).click()
+    expect(page.locator("[data-toast]")).to_contain_text("Ben cannot sign in any more.")
+    page.goto("/profile")
+    page.get_by_role("link", name="Change password…").click()
     page.locator("#current").fill(PASSWORD)
     page.locator("#password").fill(NEW)
     page.get_by_role("button", name="Change password").click()
@@ -48,6 +53,36 @@ def test_signing_out_and_in_leads_to_where_the_person_was_going(open_browser, ha
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/backups$"))
+
+
+def test_single_keys_can_be_switched_off(page):
+    page.goto("/profile")
+    page.get_by_label("Single keys").uncheck()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[data-toast]")).to_contain_text("Saved.")
+    for key in ("?", "/", "g", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    assert page.evaluate("document.activeElement.id") != "jump"
+    assert page.url.endswith("/profile")
+    assert page.locator("[aria-keyshortcuts='/'], [aria-keyshortcuts^='g ']").count() == 0
+    page.get_by_label("Single keys").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator("[aria-keyshortcuts='g a']")).to_have_count(1)
+    page.keyboard.press("?")
+    expect(page.locator("dialog[open]")).to_be_visible()
+
+
+@pytest.mark.parametrize("has_script", [True, False])
+def test_a_language_of_the_account_follows_the_menu(open_browser, has_script):
+    page = open_browser(java_script_enabled=has_script).new_page()
+    page.goto("/profile")
+    page.locator("#language").select_option("en")
+    page.get_by_role("button", name="Save").click()
+    page.goto("/profile")
+    page.locator(".user-menu summary").click()
+    page.get_by_role("button", name="中文").click()
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
 
 
 def test_theme_and_language_without_scripts(open_browser):

@@ -141,6 +141,13 @@ def _full(world: World) -> None:
         token, _text = accounts.issue_token(session, SYSTEM, "chat front end", expires_days=30)
         world.names["token"] = str(token.id)
         accounts.issue_token(session, SYSTEM, "script")
+        accounts.invite(session, SYSTEM, LONG[:60])
+        kept_out, _password = accounts.invite(session, SYSTEM, "前同事")
+        world.names["kept_out"] = str(accounts.deactivate(session, SYSTEM, kept_out.id).id)
+    for agent in ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "curl/8"):
+        elsewhere = world.app.test_client()
+        elsewhere.environ_base["HTTP_USER_AGENT"] = agent
+        sign_in(elsewhere, "Ada")
     _upload_imports(world, browser)
 
 

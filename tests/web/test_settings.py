@@ -1,4 +1,4 @@
-"""Settings: tokens shown once, people, one's own password."""
+"""Settings: tokens shown once."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.people import PASSWORD, csrf_token, sign_in
+from tests.people import csrf_token
 
 
 def send(browser: FlaskClient, page: str, path: str | None = None, **fields: str):
@@ -37,23 +37,3 @@ def test_a_refused_token_keeps_what_was_typed(ada: FlaskClient) -> None:
     send(ada, "/settings/tokens", name="nightly")
     assert "A valid token is named" in send(ada, "/settings/tokens", name="nightly").text
     assert ada.get("/settings/tokens/99/revoke").status_code == 404
-
-
-def test_an_added_person_can_sign_in(app: Flask, ada: FlaskClient) -> None:
-    assert send(ada, "/settings/people", name="Rita", password=PASSWORD).status_code == 303
-    assert "Rita can sign in now." in ada.get("/settings/people").text
-    assert sign_in(app.test_client(), "rita").headers["Location"] == "/"
-
-
-def test_a_hostile_name_is_escaped(ada: FlaskClient) -> None:
-    send(ada, "/settings/people", name="<script>alert(1)</script>", password=PASSWORD)
-    text = ada.get("/settings/people").text
-    assert "<script>alert" not in text
-    assert "&lt;script&gt;alert(1)" in text
-
-
-def test_a_wrong_current_password_changes_nothing(app: Flask, ada: FlaskClient) -> None:
-    answer = send(ada, "/settings/password", current="wrong", password="another long walk")
-    assert answer.status_code == 422
-    assert "That is not your current password." in answer.text
-    assert sign_in(app.test_client(), "Ada").headers["Location"] == "/"

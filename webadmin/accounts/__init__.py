@@ -4,8 +4,18 @@ Functions whose first argument is `session` never commit: the way in wraps them 
 """
 
 from webadmin.accounts.actor import BUILT_IN_NAMES, COMMAND_LINE, OTHER_PROGRAM, SCHEDULER, SYSTEM, Actor, ActorKind
+from webadmin.accounts.devices import SignedInAt, end_session, end_sessions, list_sessions
 from webadmin.accounts.models import Token, User
-from webadmin.accounts.passwords import suggest_password
+from webadmin.accounts.people import (
+    activate,
+    change_person,
+    deactivate,
+    get_person,
+    get_person_named,
+    invite,
+    reset_password,
+    sign_out,
+)
 from webadmin.accounts.roles import ADMIN, check_role, require_admin
 from webadmin.accounts.setup import create_first, create_from_settings, forget_setup_code, setup_code
 from webadmin.accounts.tokens import (
@@ -28,7 +38,7 @@ from webadmin.accounts.users import (
     change_password,
     get_user,
     list_users,
-    set_password,
+    save_preferences,
     sign_in,
 )
 
@@ -43,30 +53,41 @@ __all__ = [
     "ActorKind",
     "Device",
     "ListedToken",
+    "SignedInAt",
     "Token",
     "TokenUse",
     "TooManyTries",
     "User",
     "ValidToken",
+    "activate",
     "add_user",
     "any_users",
     "authenticate",
     "authenticate_token",
     "change_password",
+    "change_person",
     "check_role",
     "create_first",
     "create_from_settings",
+    "deactivate",
+    "end_session",
+    "end_sessions",
     "forget_setup_code",
+    "get_person",
+    "get_person_named",
     "get_token",
     "get_user",
+    "invite",
     "is_expired",
     "issue_token",
+    "list_sessions",
     "list_tokens",
     "list_users",
     "require_admin",
+    "reset_password",
     "revoke_token",
-    "set_password",
+    "save_preferences",
     "setup_code",
     "sign_in",
-    "suggest_password",
+    "sign_out",
 ]

@@ -24,6 +24,9 @@ class User(Base):
     deactivated_at: Mapped[str | None]
     language: Mapped[str | None]
     theme: Mapped[str | None]
+    # Given by somebody else: good for a few days, and for nothing but choosing another.
+    is_temporary: Mapped[bool] = mapped_column(default=False)
+    has_single_keys: Mapped[bool] = mapped_column(default=True)
 
 
 class Token(Base):

@@ -1,10 +1,11 @@
-"""People: adding, listing, signing in, changing and resetting a password."""
+"""People: adding, listing, signing in, changing one's own password."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import exists, select
@@ -16,9 +17,11 @@ from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import check_password, hash_password, verify_password
 from webadmin.accounts.roles import ADMIN, check_role, require_admin
-from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem
+from webadmin.errors import N_, Conflict, Invalid, Message, Problem
 
 NAME_MAX = 64
+# A password that somebody else gave opens nothing after this time.
+_TEMPORARY = timedelta(days=7)
 # What is longer than this is no name in any spelling, and is not normalised.
 _NAME_SENT_MAX = NAME_MAX * 4
 
@@ -45,6 +48,11 @@ def get_user(session: Session, user_id: int) -> User | None:
     """The person with this id who may sign in, or None."""
     user = session.get(User, user_id)
     return user if user is not None and user.deactivated_at is None else None
+
+
+def find_user(session: Session, name: str) -> User | None:
+    """The person of this name in whatever case, kept out or not; None where there is none."""
+    return _by_name(session, _normal_name(name[:_NAME_SENT_MAX]))
 
 
 def add_user(session: Session, actor: Actor, name: str, password: str, *, role: str = ADMIN) -> User:
@@ -90,22 +98,29 @@ def sign_in(
     return found
 
 
+def save_preferences(
+    session: Session, user_id: int, *, language: str | None, theme: str | None, has_single_keys: bool
+) -> None:
+    """Keep how pages look and behave for somebody; None leaves it to the browser. Raises Invalid."""
+    if language not in (None, "en", "zh") or theme not in (None, "system", "light", "dark"):
+        raise Invalid(N_("There is no such language or theme."))
+    user = session.get_one(User, user_id)
+    user.language, user.theme, user.has_single_keys = language, theme, has_single_keys
+
+
 def change_password(session: Session, actor: Actor, *, current: str, new: str) -> User:
-    """Change the actor's own password. Raises Invalid naming `current` when that is wrong, or `password`."""
+    """Change the actor's own password.
+
+    Raises Invalid naming `current` when that is wrong, or `password`; TooManyTries.
+    """
     user = _by_name(session, _normal_name(actor.name))
+    counted = tries.at_secret("password", user.id) if user else None
     if user is None or not verify_password(user.password_hash, current):
         template = N_("That is not your current password.")
         raise Invalid(template, problems=[Problem(Message(template), field="current")])
+    if counted:
+        counted.forgive()
     return _store_password(user, new)
-
-
-def set_password(session: Session, actor: Actor, name: str, password: str) -> User:
-    """Give a person another password. Raises Forbidden, NotFound, Invalid."""
-    require_admin(actor)
-    user = _by_name(session, _normal_name(name))
-    if user is None:
-        raise NotFound(N_("There is no account named “%(name)s”."), name=name)
-    return _store_password(user, password)
 
 
 def check_name(name: str, *, field: str = "name") -> str:
@@ -127,6 +142,7 @@ def check_name(name: str, *, field: str = "name") -> str:
 def _store_password(user: User, password: str) -> User:
     user.password_hash = hash_password(check_password(password, name=user.name))
     user.password_changed_at = clock.now_text()
+    user.is_temporary = False
     return user
 
 
@@ -136,7 +152,10 @@ def _named(session: Session, name: str) -> User | None:
 
 def _authenticated(user: User | None, password: str) -> User | None:
     is_right = verify_password(user.password_hash if user else None, password)
-    return user if user is not None and is_right and user.deactivated_at is None else None
+    if user is None or not is_right or user.deactivated_at is not None:
+        return None
+    is_over = user.password_changed_at < clock.to_text(clock.now() - _TEMPORARY)
+    return None if user.is_temporary and is_over else user
 
 
 def _by_name(session: Session, name: str) -> User | None:

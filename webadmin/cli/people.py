@@ -38,23 +38,69 @@ def add_user(name: str, role: str, password_stdin: bool) -> None:
 def list_users(as_json: bool) -> None:
     """List who may sign in."""
     people = accounts.list_users(db.session())
+    rows = [(p.name, p.role, p.created_at, p.created_by, p.deactivated_at) for p in people]
     if as_json:
         keys = ("name", "role", "createdAt", "createdBy", "deactivatedAt")
-        rows = [(p.name, p.role, p.created_at, p.created_by, p.deactivated_at) for p in people]
         show_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
-        show_table(("NAME", "ROLE", "ADDED", "BY"), [(p.name, p.role, p.created_at, p.created_by) for p in people])
+        show_table(("NAME", "ROLE", "ADDED", "BY", "DEACTIVATED"), rows)
+
+
+@user.command("change", cls=Command)
+@click.argument("name")
+@click.option("--name", "new_name", metavar="NEW", help="Another name.")
+@click.option("--role", metavar="ROLE", help="Another role.")
+def change_user(name: str, new_name: str | None, role: str | None) -> None:
+    """Give a person another name or role."""
+    with transaction() as session:
+        person = accounts.get_person_named(session, name)
+        accounts.change_person(
+            session,
+            COMMAND_LINE,
+            person.id,
+            name=person.name if new_name is None else new_name,
+            role=role or person.role,
+        )
+        name, role = person.name, person.role
+    tell(f"{name} is {role} now.")
+
+
+@user.command("deactivate", cls=Command)
+@click.argument("name")
+def deactivate_user(name: str) -> None:
+    """Keep a person out from now on; their sessions end."""
+    with transaction() as session:
+        name = accounts.deactivate(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
+    tell(f"{name} cannot sign in any more.")
+
+
+@user.command("activate", cls=Command)
+@click.argument("name")
+def activate_user(name: str) -> None:
+    """Let a person in again."""
+    with transaction() as session:
+        name = accounts.activate(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
+    tell(f"{name} can sign in again.")
+
+
+@user.command("sign-out", cls=Command)
+@click.argument("name")
+def sign_out_user(name: str) -> None:
+    """End every session of a person."""
+    with transaction() as session:
+        name = accounts.sign_out(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
+    tell(f"{name} is signed out everywhere.")
 
 
 @user.command("reset-password", cls=Command)
 @click.argument("name")
 def reset_password(name: str) -> None:
     """Give a person a new random password and print it; their sessions end."""
-    password = accounts.suggest_password()
     with transaction() as session:
-        accounts.set_password(session, COMMAND_LINE, name, password)
+        person = accounts.get_person_named(session, name)
+        _, password = accounts.reset_password(session, COMMAND_LINE, person.id)
     tell(password)
-    note("This is shown once. It can be changed after signing in.")
+    note("This is shown once, and is good for 7 days: signing in with it asks for one of their own.")
 
 
 @token.command("add", cls=Command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_babel import gettext, lazy_gettext
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, IntegerField, PasswordField, StringField
+from wtforms import BooleanField, Field, HiddenField, IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import Optional, StopValidation
 
 from webadmin.errors import DomainError, Invalid
@@ -43,10 +43,17 @@ class TokenForm(FlaskForm):  # type: ignore[misc]
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
-    """A new person."""
+    """A new person, or one whose name changes."""
 
     name = StringField(lazy_gettext("User name"), [_filled])
-    password = PasswordField(lazy_gettext("Password"), [_filled])
+
+
+class PreferencesForm(FlaskForm):  # type: ignore[misc]
+    """How pages look and behave for one person; an empty choice leaves it to the browser."""
+
+    language = SelectField(lazy_gettext("Language"), choices=["", "en", "zh"])
+    theme = SelectField(lazy_gettext("Theme"), choices=["", "system", "light", "dark"])
+    has_single_keys = BooleanField(lazy_gettext("Single keys"))
 
 
 class PasswordForm(FlaskForm):  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Settings: API tokens, people, one's own password."""
+"""Settings: API tokens."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from webadmin import accounts, security
+from webadmin import accounts
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import Conflict, Invalid
 from webadmin.security import current_actor
-from webadmin.web.forms import PasswordForm, PersonForm, TokenForm, show_problems
+from webadmin.web.forms import TokenForm, show_problems
 from webadmin.web.htmx import page, redirect
 
 bp = Blueprint("settings", __name__, url_prefix="/settings")
@@ -55,59 +55,7 @@ def revoke_token(token_id: int) -> ResponseReturnValue:
     return redirect(url_for("settings.tokens"), toast=gettext("Revoked the token “%(name)s”.", name=name))
 
 
-@bp.get("/people")
-def people() -> ResponseReturnValue:
-    """Everybody, and the form for one more."""
-    return _people_page(PersonForm(formdata=None))
-
-
-@bp.post("/people")
-def add_person() -> ResponseReturnValue:
-    """Add a person."""
-    form = PersonForm()
-    if form.validate_on_submit():
-        try:
-            with transaction() as session:
-                name = accounts.add_user(session, current_actor(), form.name.data, form.password.data).name
-        except (Invalid, Conflict) as error:
-            show_problems(form, error)
-        else:
-            return redirect(url_for("settings.people"), toast=gettext("%(name)s can sign in now.", name=name))
-    return _people_page(form, status=422)
-
-
-@bp.get("/password")
-def password() -> ResponseReturnValue:
-    """The form for a new password of one's own."""
-    return page("settings/password.html", form=PasswordForm(formdata=None))
-
-
-@bp.post("/password")
-def change_password() -> ResponseReturnValue:
-    """Change one's own password; sessions on other devices end."""
-    form = PasswordForm()
-    if form.validate_on_submit():
-        try:
-            with transaction() as session:
-                user = accounts.change_password(
-                    session, current_actor(), current=form.current.data, new=form.password.data
-                )
-        except Invalid as error:
-            show_problems(form, error)
-        else:
-            security.renew(user)
-            text = gettext("Your password is changed. Other devices are signed out.")
-            return redirect(url_for("settings.password"), toast=text)
-    return page("settings/password.html", form=form, status=422)
-
-
 def _tokens_page(form: TokenForm, *, status: int = 200) -> ResponseReturnValue:
     with translated_errors():
         listed = accounts.list_tokens(db.session())
     return page("settings/tokens.html", form=form, tokens=listed, is_expired=accounts.is_expired, status=status)
-
-
-def _people_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
-    with translated_errors():
-        listed = accounts.list_users(db.session())
-    return page("settings/people.html", form=form, people=listed, status=status)

@@ -21,7 +21,7 @@ from webadmin.web.htmx import Toast, pending_toasts
 _T = TypeVar("_T")
 _TROUBLE = {State.DAMAGED, State.CANNOT_WRITE}
 SAFETY_ICONS = {Color.OK: "shield-check", Color.WARN: "alert-triangle", Color.BAD: "alert-circle"}
-_SECTIONS = {"api_docs": "settings", "restore": "import", "auth": None, "prefs": None}
+_SECTIONS = {"api_docs": "settings", "restore": "import", "people": "settings", "auth": None, "prefs": None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ class ShellUser:
     name: str
     role: str
     initials: str
+    is_temporary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Shell:
         person = security.current_person()
         if person is None:
             return None
-        return ShellUser(person.name, person.role, _initials(person.name))
+        return ShellUser(person.name, person.role, _initials(person.name), person.is_temporary)
 
     @cached_property
     def counts(self) -> Any:
@@ -88,6 +89,12 @@ class Shell:
         """System, light or dark."""
         person = security.current_person()
         return (person.theme if person else None) or prefs.theme()
+
+    @property
+    def has_single_keys(self) -> bool:
+        """Whether keys without Ctrl do something; people may switch them off (WCAG 2.1.4)."""
+        person = security.current_person()
+        return person is None or person.has_single_keys
 
     @property
     def language(self) -> str:

@@ -47,7 +47,7 @@ def _list() -> dict[str, Any]:
             ),
             **_NOT_CHANGED,
         },
-        errors=("400", "401", "429", "500", "503"),
+        errors=("400", "401", "403", "429", "500", "503"),
         parameters=[
             query("page", N_("The page, from 1. Not together with `cursor`."), _number(100_000, 1), example=1),
             query("pageSize", N_("Records a page."), _number(100, 20), example=20),
@@ -88,7 +88,7 @@ def _get() -> dict[str, Any]:
             ),
             **_NOT_CHANGED,
         },
-        errors=("400", "401", "404", "429", "500", "503"),
+        errors=("400", "401", "403", "404", "429", "500", "503"),
         parameters=[parameter("If-None-Match")],
     )
 

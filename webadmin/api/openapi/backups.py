@@ -82,7 +82,7 @@ def _export() -> dict[str, Any]:
                 },
             }
         },
-        errors=("400", "401", "429", "500", "503"),
+        errors=("400", "401", "403", "429", "500", "503"),
     )
 
 
@@ -164,7 +164,7 @@ def _list() -> dict[str, Any]:
                 examples(two=("One by hand, one of the night", [shown.BACKUP, shown.NIGHTLY])),
             )
         },
-        errors=("400", "401", "429", "500", "503"),
+        errors=("400", "401", "403", "429", "500", "503"),
     )
 
 
@@ -206,7 +206,7 @@ def _job() -> dict[str, Any]:
                 examples(running=("Under way", shown.JOB), done=("Done", shown.JOB_DONE)),
             )
         },
-        errors=("400", "401", "404", "429", "500", "503"),
+        errors=("400", "401", "403", "404", "429", "500", "503"),
     )
 
 

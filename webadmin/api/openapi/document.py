@@ -113,7 +113,7 @@ def _service_paths() -> dict[str, Any]:
             },
             "304": {"$ref": "#/components/responses/304"},
         },
-        errors=("400", "401", "429", "500", "503"),
+        errors=("400", "401", "403", "429", "500", "503"),
         parameters=[{"$ref": "#/components/parameters/If-None-Match"}],
     )
     return {"/api/health": {"get": health | {"security": []}}, "/api/openapi.json": {"get": document}}

@@ -1,0 +1,133 @@
+"""Settings: who may sign in. Everything here is for administrators; the domain checks it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from webadmin import accounts
+from webadmin.db import db, transaction, translated_errors
+from webadmin.errors import Conflict, Invalid, Unavailable
+from webadmin.security import current_actor
+from webadmin.web.forms import PersonForm, show_problems
+from webadmin.web.htmx import page, redirect
+
+bp = Blueprint("people", __name__, url_prefix="/settings/people")
+_PERSON = "/<int(max=9223372036854775807):user_id>"
+
+
+@bp.get("")
+def list() -> ResponseReturnValue:  # noqa: A001  (the route is named by its verb)
+    """Everybody, and the form for one more."""
+    return _list_page(PersonForm(formdata=None))
+
+
+@bp.post("")
+def add() -> ResponseReturnValue:
+    """Add a person, and show the password for their first sign-in, this once."""
+    form = PersonForm()
+    if form.validate_on_submit():
+        try:
+            with transaction() as session:
+                user, password = accounts.invite(session, current_actor(), form.name.data)
+        except (Invalid, Conflict) as error:
+            show_problems(form, error)
+        else:
+            return page("settings/password_made.html", person=user, password=password, is_new=True, status=201)
+    return _list_page(form, status=422)
+
+
+@bp.get(_PERSON)
+def show(user_id: int) -> ResponseReturnValue:
+    """One person, and what can be done about them."""
+    return _person_page(user_id)
+
+
+@bp.post(_PERSON)
+def change(user_id: int) -> ResponseReturnValue:
+    """Give a person another name."""
+    form = PersonForm()
+    if form.validate_on_submit():
+        try:
+            with transaction() as session:
+                person = accounts.get_person(session, user_id)
+                accounts.change_person(session, current_actor(), user_id, name=form.name.data, role=person.role)
+        except (Invalid, Conflict) as error:
+            show_problems(form, error)
+        else:
+            return redirect(url_for("people.show", user_id=user_id), toast=gettext("Saved."))
+    return _person_page(user_id, form, status=422)
+
+
+@bp.get(f"{_PERSON}/deactivate")
+def confirm_deactivate(user_id: int) -> ResponseReturnValue:
+    """Ask before somebody is kept out."""
+    return _ask("settings/_person_deactivate.html", user_id)
+
+
+@bp.post(f"{_PERSON}/deactivate")
+def deactivate(user_id: int) -> ResponseReturnValue:
+    """Keep a person out."""
+    with transaction() as session:
+        name = accounts.deactivate(session, current_actor(), user_id).name
+    return redirect(url_for("people.list"), toast=gettext("%(name)s cannot sign in any more.", name=name))
+
+
+@bp.post(f"{_PERSON}/activate")
+def activate(user_id: int) -> ResponseReturnValue:
+    """Let a person in again."""
+    with transaction() as session:
+        name = accounts.activate(session, current_actor(), user_id).name
+    return redirect(url_for("people.show", user_id=user_id), toast=gettext("%(name)s can sign in again.", name=name))
+
+
+@bp.get(f"{_PERSON}/reset-password")
+def confirm_reset(user_id: int) -> ResponseReturnValue:
+    """Ask before a password is replaced."""
+    return _ask("settings/_person_reset.html", user_id)
+
+
+@bp.post(f"{_PERSON}/reset-password")
+def reset(user_id: int) -> ResponseReturnValue:
+    """Give a person a password for one sign-in, and show it, this once."""
+    with transaction() as session:
+        user, password = accounts.reset_password(session, current_actor(), user_id)
+    return page("settings/password_made.html", person=user, password=password, is_new=False)
+
+
+@bp.post(f"{_PERSON}/sign-out")
+def sign_out(user_id: int) -> ResponseReturnValue:
+    """End every session of a person."""
+    with transaction() as session:
+        name = accounts.sign_out(session, current_actor(), user_id).name
+    return redirect(
+        url_for("people.show", user_id=user_id), toast=gettext("%(name)s is signed out everywhere.", name=name)
+    )
+
+
+def _list_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
+    with translated_errors():
+        listed = accounts.list_users(db.session())
+    return page("settings/people.html", form=form, people=listed, status=status)
+
+
+def _person_page(user_id: int, form: PersonForm | None = None, *, status: int = 200) -> ResponseReturnValue:
+    person = _person(user_id)
+    form = form or PersonForm(formdata=None, name=person.name)
+    try:
+        session_count = len(accounts.list_sessions(person.id))
+    except Unavailable:
+        session_count = None
+    return page("settings/person.html", form=form, person=person, session_count=session_count, status=status)
+
+
+def _ask(question: str, user_id: int) -> ResponseReturnValue:
+    return page("settings/person_question.html", question, question=question, person=_person(user_id))
+
+
+def _person(user_id: int) -> Any:
+    with translated_errors():
+        return accounts.get_person(db.session(), user_id)

@@ -1,0 +1,112 @@
+"""One's own account: password, appearance, language, keys, and where one is signed in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from webadmin import accounts, config, security
+from webadmin.db import transaction
+from webadmin.errors import Invalid, Unavailable
+from webadmin.security import current_actor
+from webadmin.web.forms import PasswordForm, PreferencesForm, show_problems
+from webadmin.web.htmx import page, redirect
+
+bp = Blueprint("profile", __name__, url_prefix="/profile")
+
+# How browsers name themselves, the more telling name first: each also claims to be those after it.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (("Android", "Android"), ("iPhone", "iPhone"), ("iPad", "iPad"), ("Windows", "Windows"), ("Mac OS", "macOS"),
+            ("Linux", "Linux"))  # fmt: skip
+
+
+@bp.get("")
+def show() -> ResponseReturnValue:
+    """The account of whoever looks."""
+    return _show(PreferencesForm(formdata=None, obj=security.require_person()))
+
+
+@bp.post("")
+def save() -> ResponseReturnValue:
+    """Keep language, theme and single keys with the account."""
+    form = PreferencesForm()
+    if not form.validate_on_submit():
+        return _show(form, status=422)
+    with transaction() as session:
+        accounts.save_preferences(
+            session,
+            security.require_person().user_id,
+            language=form.language.data or None,
+            theme=form.theme.data or None,
+            has_single_keys=form.has_single_keys.data,
+        )
+    return redirect(url_for("profile.show"), toast=gettext("Saved."))
+
+
+@bp.get("/password")
+def password() -> ResponseReturnValue:
+    """The form for a new password of one's own."""
+    return page("profile/password.html", form=PasswordForm(formdata=None))
+
+
+@bp.post("/password")
+def change_password() -> ResponseReturnValue:
+    """Change one's own password; sessions on other devices end."""
+    form = PasswordForm()
+    status, wait_seconds = 422, None
+    if form.validate_on_submit():
+        try:
+            with transaction() as session:
+                user = accounts.change_password(
+                    session, current_actor(), current=form.current.data, new=form.password.data
+                )
+        except Invalid as error:
+            show_problems(form, error)
+        except accounts.TooManyTries as error:
+            status, wait_seconds = 429, error.wait_seconds
+        else:
+            security.renew(user)
+            text = gettext("Your password is changed. Other devices are signed out.")
+            return redirect(url_for("profile.show"), toast=text)
+    return page("profile/password.html", form=form, wait_seconds=wait_seconds, status=status)
+
+
+@bp.post("/sessions/end")
+def end_session() -> ResponseReturnValue:
+    """Sign out on one device."""
+    accounts.end_session(security.require_person().user_id, request.form.get("session", ""))
+    return redirect(url_for("profile.show"), toast=gettext("That device is signed out."))
+
+
+@bp.post("/sessions/end-others")
+def end_others() -> ResponseReturnValue:
+    """Sign out everywhere but here."""
+    accounts.end_sessions(security.require_person().user_id, but=security.session_id())
+    return redirect(url_for("profile.show"), toast=gettext("Other devices are signed out."))
+
+
+def _show(form: PreferencesForm, *, status: int = 200) -> ResponseReturnValue:
+    try:
+        listed = [_session(each) for each in accounts.list_sessions(security.require_person().user_id)]
+    except Unavailable:
+        listed = None
+    return page("profile/show.html", form=form, sessions=listed, limits=config.current(), status=status)
+
+
+def _session(found: accounts.SignedInAt) -> dict[str, Any]:
+    """A session as the page shows it."""
+    browser, system = (
+        next((name for mark, name in known if mark in (found.agent or "")), None) for known in (_BROWSERS, _SYSTEMS)
+    )
+    return {
+        "id": found.id,
+        "is_this": found.id == security.session_id(),
+        "name": " · ".join(filter(None, (browser, system))) or gettext("Unknown browser"),
+        "address": found.address,
+        "signed_in_at": datetime.fromtimestamp(found.signed_in_at, UTC),
+        "seen_at": datetime.fromtimestamp(found.seen_at, UTC),
+    }
