@@ -49,7 +49,7 @@ def test_an_import_undone_at_once_leaves_an_equal_catalogue(app, browser, before
     assert "ast_9" in records(app)
     address = browser.submit(undo_form(result)).location
     page = browser.settled(address)
-    assert "Undo of the import of market.json" in words(page)
+    assert "Undo of the import of market.json by Ada, " in words(page)
     assert [tile(page, name) for name in ("Added", "Changed", "Unchanged", "Only here")] == ["1", "2", "0", "1"]
     done = apply(browser, address)
     assert "4 changes were applied" in words(done)

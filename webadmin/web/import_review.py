@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from flask import request, url_for
@@ -14,7 +15,7 @@ from webadmin.errors import N_
 from webadmin.jobs import Job
 from webadmin.web import field_diffs, imports
 from webadmin.web.field_diffs import FieldDiff
-from webadmin.web.filters import message, number, size, time_element
+from webadmin.web.filters import actor_name, message, moment, number, size, time_element
 from webadmin.web.imports import Choice, Report
 
 PAGE_SIZE = 25
@@ -72,7 +73,7 @@ def review(job: Job, known: Report, choice: Choice) -> dict[str, Any]:
         **found_in(known),
         "undone": job.params.get("undone"),
         "lost": job.params.get("lost", 0),
-        "line": _summary(known),
+        "line": _undo_line(job) if is_undo(job) else _summary(known),
         "counts": known.plan.counts,
         "total": known.plan.in_mode(choice.mode).counts.changes,
         "newer": newer,
@@ -210,6 +211,17 @@ def _decisions() -> dict[int, bool]:
         if name != digits and digits.isascii() and digits.isdigit() and len(digits) <= _MOST_DIGITS:
             found[int(digits)] = value == "keep"
     return found
+
+
+def _undo_line(job: Job) -> str:
+    """Whose import is undone, of when, and what that means for later edits."""
+    return gettext(
+        "Undo of the import of %(name)s by %(who)s, %(when)s: only what it changed, as it was before. What was edited"
+        " since is kept unless you choose otherwise.",
+        name=job.params["undone"],
+        who=actor_name(job.params["by"]),
+        when=moment(datetime.fromisoformat(job.params["at"])),
+    )
 
 
 def _summary(known: Report) -> str:

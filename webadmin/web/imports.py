@@ -100,7 +100,8 @@ def undo(actor: Actor, safety_backup: str) -> Job:
             choices.limit_to(catalogue.iter_written(connection, first, last))
         return backups.stage_listed(actor, safety_backup, _file(id, "upload"), _file(id, "db"), progress=progress)
 
-    return _start(id, actor, safety_backup, stage, undone=run.source_name, lost=max(0, lost))
+    undone = {"undone": run.source_name, "by": run.actor, "at": run.applied_at, "lost": max(0, lost)}
+    return _start(id, actor, safety_backup, stage, undone=undone)
 
 
 def _run(safety_backup: str) -> RestoreRun | None:
@@ -157,8 +158,7 @@ def _start(
     source: str,
     stage: Callable[[Progress], Staged],
     *,
-    undone: str | None = None,
-    lost: int = 0,
+    undone: dict[str, Any] | None = None,
 ) -> Job:
     def work(progress: Progress) -> Waiting:
         try:
@@ -172,7 +172,7 @@ def _start(
         _compare(id, staged, progress)
         return Waiting({})
 
-    params = {"source": source, "step": "check", "undone": undone, "lost": lost}
+    params = {"source": source, "step": "check"} | (undone or {})
     return jobs.start(KIND, actor, work, title=Message(N_("Checking %(name)s"), {"name": source}), params=params, id=id)
 
 
