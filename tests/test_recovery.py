@@ -18,6 +18,7 @@ from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
 from webadmin.errors import Conflict
+from webadmin.recovery import swap
 
 COUNT = 300
 
@@ -260,14 +261,14 @@ def kill_at(step: int) -> None:
 
         return run
 
-    real = recovery._swap
+    real = swap._swap
 
-    def swap(*arguments):
+    def watched(*arguments):
         os.link, Path.unlink, Path.replace = before(os.link), before(Path.unlink), before(Path.replace)
-        Path.mkdir, recovery._sync = before(Path.mkdir), before(recovery._sync)
+        Path.mkdir, swap._sync = before(Path.mkdir), before(swap._sync)
         return real(*arguments)
 
-    recovery._swap = swap
+    swap._swap = watched
 
 
 def test_command_reports_numbers_and_differences(tmp_path):
@@ -291,4 +292,26 @@ def test_command_says_what_a_backup_does_not_hold(tmp_path):
     drop_database(site.data / "assistants.db")
     said = site.flask("recover").stdout
     assert "people, tokens" in said
+    site.close()
+
+
+def test_command_prepares_then_puts_in_place_with_the_choices(tmp_path):
+    site = Site(tmp_path)
+    document, names = tmp_path / "document.json", []
+    for count in (1, 2):
+        document.write_text(json.dumps([{"id": f"ast_{n}", "title": f"{n}", "prompt": "p"} for n in range(count)]))
+        site.flask("assistants", "import", str(document), "--yes")
+        names.append(json.loads(site.flask("backup", "create", "--json").stdout)["filename"])
+    older, newer = names
+    damage.note(site.data / "assistants.db", ["by hand"])
+    break_page(site.data / "assistants.db", "aa_restore")
+    assert "No recovery is prepared" in site.flask("recover", "--prepared", ok=False).stderr
+    assert "no copy of this name" in site.flask("recover", "--from", "elsewhere", ok=False).stderr
+    said = json.loads(site.flask("recover", "--from", older, "--dry-run", "--json").stdout)
+    assert (said["source"], said["in_copy"], said["recovered"]) == (older, 1, 0)
+    said = json.loads(site.flask("recover", "--from", newer, "--dry-run", "--json").stdout)
+    assert (said["source"], said["in_copy"], said["differences"]) == (newer, 2, [])
+    assert damage.find(site.data / "assistants.db")
+    assert json.loads(site.flask("recover", "--prepared", "--json").stdout)["recovered"] == 2
+    assert titles(site.data / "assistants.db") == {"ast_0": "0", "ast_1": "1"}
     site.close()

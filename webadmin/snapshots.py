@@ -96,6 +96,12 @@ def check(name: str) -> State:
         return State.SOUND if expected[:1] == [_sha256(file)] else State.ALTERED
 
 
+def checksum(name: str) -> str:
+    """The checksum of the bytes of a snapshot as it lies there now. Raises FileNotFoundError."""
+    with (folder() / name).open("rb") as file:
+        return _sha256(file)
+
+
 def prune() -> list[str]:
     """Delete all but the newest three; one from before an upgrade, which has an older schema, stays for 30 days.
 

@@ -21,7 +21,7 @@ from tests.e2e.serving import served
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import Browser
-from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, runtime
+from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, recovery, runtime, snapshots
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.backups import Kind
@@ -222,9 +222,26 @@ def _failed(world: World) -> None:
 
 
 def _damaged(world: World) -> None:
-    """The database is noted as damaged."""
+    """The database is noted as damaged, and a recovery is prepared: one was edited, one deleted, one added later."""
     _good(world)
-    damage.note(world.folder / "assistants.db", ["Tree 5 page 9: btreeInitPage() returns error code 11"])
+    with world.app.app_context():
+        snapshots.take()
+        with transaction() as session:
+            catalogue.update(session, SYSTEM, "ast_1", {"title": "Edited after the copy"}, version=1)
+            catalogue.remove(session, SYSTEM, "ast_4", version=1)
+            catalogue.create(session, SYSTEM, {"title": LONG, "desc": "d", "emoji": "🤖", "prompt": "p"})
+        with closing(sqlite3.connect(world.folder / "assistants.db")) as connection:
+            connection.execute("UPDATE assistants SET title=CAST(X'FF41' AS TEXT) WHERE id='ast_3'")
+            connection.commit()
+        damage.note(world.folder / "assistants.db", ["Tree 5 page 9: btreeInitPage() returns error code 11"])
+        path = world.folder / "assistants.db"
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            (root,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name='aa_restore'").fetchone()
+        content = bytearray(path.read_bytes())
+        content[(root - 1) * 4096 : (root - 1) * 4096 + 300] = b"\x55" * 300
+        path.write_bytes(content)
+        recovery.build(SYSTEM, backups.Silent())
 
 
 def _locked(world: World) -> None:

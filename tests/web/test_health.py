@@ -66,7 +66,8 @@ def test_damage_is_told_with_the_steps_out_of_it(app: Flask, ada: FlaskClient, f
     shown = soup(ada.get("/health"))
     assert shown.h1.text == "The database file is damaged"
     assert "Tree 5 page 9" in words(shown)
-    assert "flask recover" in words(shown.select_one(".timeline"))
+    assert shown.select_one("main form[action='/health/recovery'] .primary")
+    assert "flask recover" in words(shown.select_one("main"))
     assert soup(ada.get("/")).select_one("#safety-pill a")["href"] == "/health"
 
 

@@ -11,7 +11,16 @@ from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, st
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
 from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed, write_readable
-from webadmin.backups.history import Backup, find_fact, get, is_other_file, list_backups, names_by_time, sync
+from webadmin.backups.history import (
+    Backup,
+    find_fact,
+    found_in_folder,
+    get,
+    is_other_file,
+    list_backups,
+    names_by_time,
+    sync,
+)
 from webadmin.backups.keeping import (
     BIN_DAYS,
     NOTE_MAX,
@@ -35,7 +44,7 @@ from webadmin.backups.keeping import (
 )
 from webadmin.backups.keys import LOOKED_AT, SeenKey
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
-from webadmin.backups.reader import GZIP_RATIO, Progress, Staged, TooLarge, receive, remove_scratch
+from webadmin.backups.reader import GZIP_RATIO, Progress, Silent, Staged, TooLarge, receive, remove_scratch
 from webadmin.backups.restore import (
     Action,
     Counts,
@@ -97,6 +106,7 @@ __all__ = [
     "RestoreRun",
     "Run",
     "SeenKey",
+    "Silent",
     "Since",
     "Staged",
     "State",
@@ -118,6 +128,7 @@ __all__ = [
     "find_in_backup",
     "find_same",
     "find_sides",
+    "found_in_folder",
     "get",
     "hold",
     "is_name",

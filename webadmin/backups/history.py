@@ -124,8 +124,13 @@ def list_backups(session: Session) -> list[Backup]:
 
 def names_by_time() -> list[str]:
     """What lies in the folder, newest document first whatever the files are called; asks no database."""
+    return [backup.name for backup in found_in_folder()]
+
+
+def found_in_folder() -> list[Backup]:
+    """The same with what each file says of itself; nothing of it is proved."""
     found = [from_fact(discovered(entry), has_file=True) for entry in folder_of.entries(current_folder())]
-    return [backup.name for backup in sorted(found, key=_newest_first, reverse=True)]
+    return sorted(found, key=_newest_first, reverse=True)
 
 
 def get(session: Session, name: str) -> Backup:

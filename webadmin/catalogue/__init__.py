@@ -51,7 +51,7 @@ from webadmin.catalogue.records import (
     equal,
     next_version,
 )
-from webadmin.catalogue.rescue import rescue
+from webadmin.catalogue.rescue import Unreadable, rescue
 from webadmin.catalogue.review import MOVES
 from webadmin.catalogue.rows import create_tables, insert_records, iter_by_id, iter_records, odd_ids, side_by_side
 from webadmin.catalogue.search import (
@@ -121,6 +121,7 @@ __all__ = [
     "Sort",
     "Summary",
     "TrashEntry",
+    "Unreadable",
     "absorb",
     "adopt",
     "are_pending",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import msgspec
 from sqlalchemy import Connection, text
@@ -16,8 +17,16 @@ from webadmin.errors import Problem
 _WAYS = ("NOT INDEXED ORDER BY rowid", "NOT INDEXED ORDER BY rowid DESC")
 
 
-def rescue(connection: Connection) -> Iterator[Record | None]:
-    """Each record of a damaged database that reads whole; None for a row that is there and does not.
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A row that is there and does not read whole; `id` where at least that can be told."""
+
+    row: int
+    id: str | None
+
+
+def rescue(connection: Connection) -> Iterator[Record | Unreadable]:
+    """Each record of a damaged database that reads whole, or the row that is there and does not.
 
     A value that would have to be mended counts as unreadable: in a damaged file nobody knows what it was.
     """
@@ -37,7 +46,16 @@ def rescue(connection: Connection) -> Iterator[Record | None]:
             record = None if row is None else rows.from_row(row, of, problems.append)
         except (DBAPIError, msgspec.MsgspecError, UnicodeError):
             record = None
-        yield record if record is not None and record.id and not problems else None
+        is_whole = record is not None and record.id and not problems
+        yield record if record is not None and is_whole else Unreadable(number, _id(connection, number))
+
+
+def _id(connection: Connection, number: int) -> str | None:
+    try:
+        found = connection.exec_driver_sql("SELECT id FROM assistants WHERE rowid=?", (number,)).scalar()
+    except (DBAPIError, UnicodeError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _numbers(connection: Connection) -> set[int]:

@@ -11,6 +11,7 @@ from flask.cli import AppGroup
 
 from webadmin import damage, deployment, diagnostics, recovery
 from webadmin.accounts import COMMAND_LINE
+from webadmin.backups import Silent
 from webadmin.cli.output import Command, Failed, show_json, show_table, tell
 from webadmin.db import SchemaState
 from webadmin.diagnostics import Check, CheckState
@@ -94,15 +95,26 @@ def begin_anew() -> None:
 
 
 @click.command("recover", cls=WithoutDatabase)
+@click.option("--from", "source", metavar="NAME", help="Begin from this snapshot or backup instead of the newest.")
 @click.option("--leave", is_flag=True, help="Take nothing from the damaged file; list what differs.")
+@click.option("--dry-run", is_flag=True, help="Build and list what differs; put nothing in place yet.")
+@click.option("--prepared", is_flag=True, help="Put in place what was built, with the choices made on the page.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def recover(leave: bool, as_json: bool) -> None:
+def recover(source: str | None, leave: bool, dry_run: bool, prepared: bool, as_json: bool) -> None:
     """Put a sound copy in the place of a damaged or lost database, with what the damaged file has that is newer."""
-    done = recovery.recover(COMMAND_LINE, take_newer=not leave)
+    if prepared and (source or leave or dry_run):
+        raise click.UsageError("--prepared stands alone: it takes what was built.")
+    if prepared:
+        done = recovery.apply(COMMAND_LINE, Silent())
+    else:
+        done = recovery.recover(COMMAND_LINE, take_newer=not leave, source=source, is_dry=dry_run)
     if as_json:
         show_json(asdict(done))
         return
-    tell(f"Recovered from {done.source}: {done.recovered} assistants ({done.in_copy} in the copy).")
+    if dry_run:
+        tell(f"Built from {done.source}, with {done.in_copy} assistants. Nothing is in place yet.")
+    else:
+        tell(f"Recovered from {done.source}: {done.recovered} assistants ({done.in_copy} in the copy).")
     if done.source.endswith(".json"):
         tell("A backup holds assistants alone: people, tokens, settings and the history are not in it.")
         tell("For the first person: flask user add NAME --role admin")
@@ -112,9 +124,11 @@ def recover(leave: bool, as_json: bool) -> None:
     if done.differences:
         rows = [(d.id, d.version_in_copy, d.version_read, _outcome(d)) for d in done.differences]
         show_table(("ID", "VERSION IN COPY", "VERSION READ", ""), rows)
+    if dry_run:
+        tell("Choose on the health page, or put it in place: flask recover --prepared")
 
 
 def _outcome(difference: recovery.Difference) -> str:
-    if difference.is_taken:
-        return "taken"
-    return "from the copy: deleted since, or unreadable" if difference.version_read is None else "left"
+    if difference.version_read is None:
+        return "deleted" if difference.is_taken else "from the copy: deleted since, or unreadable"
+    return "taken" if difference.is_taken else "left"

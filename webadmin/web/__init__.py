@@ -23,6 +23,7 @@ from webadmin.web import (
     people,
     prefs,
     profile,
+    recovery,
     restore,
     settings,
     shell,
@@ -44,6 +45,7 @@ BLUEPRINTS = (
     people.bp,
     prefs.bp,
     profile.bp,
+    recovery.bp,
     restore.bp,
     settings.bp,
 )

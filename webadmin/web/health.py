@@ -15,12 +15,13 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import text
 
-from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, problems, runtime, safety
+from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, problems, recovery, runtime, safety
 from webadmin.damage import DatabaseDamaged
 from webadmin.db import DatabaseLocked, DiskFull, db, translated_errors
 from webadmin.diagnostics import CheckState
 from webadmin.errors import N_, Unavailable
 from webadmin.safety import Facts, Safety, State
+from webadmin.web import recoveries
 from webadmin.web.filters import Word
 from webadmin.web.htmx import page
 from webadmin.web.shell import SAFETY_ICONS
@@ -71,10 +72,11 @@ def show() -> ResponseReturnValue:
     safety.forget()
     facts, found = safety.current_facts(), safety.current()
     is_thorough = request.args.get("all") == "1"
+    trouble = _trouble(facts, found)
     checks = diagnostics.run_checks(is_thorough=is_thorough)
     return page(
         "health/show.html",
-        trouble=_trouble(facts, found),
+        trouble=trouble,
         found=found,
         icon_name=SAFETY_ICONS[found.color],
         damaged=damage.find(config.current().database_path),
@@ -83,6 +85,8 @@ def show() -> ResponseReturnValue:
         free_bytes=facts.free_bytes,
         backup_bytes=facts.backup_bytes,
         task=next(iter(_running()), None),
+        recovering=recoveries.running() if trouble == "damaged" else None,
+        is_prepared=recovery.is_prepared(),
         # They have a card of their own.
         checks=[check for check in checks if check.code != "problems"],
         problems=_problems(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +14,7 @@ from webadmin import clock, jobs, security
 from webadmin.errors import N_
 from webadmin.jobs import Job, State
 from webadmin.safety import MANUAL_BACKUP
-from webadmin.web import imports
+from webadmin.web import imports, recoveries
 from webadmin.web.filters import BACKUP_STATES, duration, message, number, size
 from webadmin.web.htmx import ToastKind, page, redirect
 
@@ -26,6 +27,10 @@ _PHASES = {
     "writing": N_("writing records"),
     "verifying": N_("reading back and verifying"),
     "importing": N_("writing the changes"),
+    "copying-damaged": N_("copying the damaged file"),
+    "building": N_("building from the copy"),
+    "rescuing": N_("reading the damaged file"),
+    "proving": N_("checking the new database"),
 }
 _IMPORT_PHASES = _PHASES | {
     "writing": N_("making the safety backup"),
@@ -137,7 +142,27 @@ def _done(job: Job) -> Ending:
         return Ending("ok", gettext("Compared."), href=href, label=gettext("Show what differs"))
     if job.kind == IMPORT:
         return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
+    if job.kind == recoveries.BUILD:
+        return Ending("ok", gettext("The recovery is prepared."), href=url_for("recovery.show"), label=gettext("Go on"))
+    if job.kind == recoveries.APPLY:
+        return _recovered(result)
     return Ending("ok", gettext("Done."))
+
+
+def _recovered(result: dict[str, Any]) -> Ending:
+    """What a recovery put in place; of one that was killed at its very end only the copy is known."""
+    text = gettext("Recovered from %(name)s.", name=result["source"])
+    if "recovered" in result:
+        text = gettext(
+            "Recovered from %(name)s: %(count)s assistants; later edits brought back: %(taken)s.",
+            name=result["source"],
+            count=number(result["recovered"]),
+            taken=number(result["taken"]),
+        )
+    hint = (
+        gettext("The damaged file lies in %(folder)s.", folder=result["setAside"]) if result.get("setAside") else None
+    )
+    return Ending("ok", text, hint, url_for("health.show"), gettext("Look at the checks"))
 
 
 def _all_verified(counts: dict[str, int]) -> Ending:

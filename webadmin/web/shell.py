@@ -21,7 +21,14 @@ from webadmin.web.htmx import Toast, pending_toasts
 _T = TypeVar("_T")
 _TROUBLE = {State.DAMAGED, State.CANNOT_WRITE}
 SAFETY_ICONS = {Color.OK: "shield-check", Color.WARN: "alert-triangle", Color.BAD: "alert-circle"}
-_SECTIONS = {"api_docs": "settings", "restore": "import", "people": "settings", "auth": None, "prefs": None}
+_SECTIONS = {
+    "api_docs": "settings",
+    "restore": "import",
+    "people": "settings",
+    "recovery": "health",
+    "auth": None,
+    "prefs": None,
+}
 
 
 @dataclass(frozen=True, slots=True)
