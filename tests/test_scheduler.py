@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from tests.people import close
 from tests.sites import Site, wait_for
-from webadmin import backups
+from webadmin import backups, safety, scheduler
 from webadmin.accounts import SCHEDULER
 from webadmin.app import create_app
 from webadmin.db import reading
@@ -175,6 +175,44 @@ class TestDailyBackup:
         assert len(scheduled(site)) == 1
         assert site.backup_names() == before
         assert list(site.backups.glob(".tmp-*")) == []
+
+
+class TestClock:
+    """The tasks of a scheduler that wakes up each second, in this process, whose clock is put on and back."""
+
+    @pytest.fixture
+    def running(self, make_config, monkeypatch):
+        monkeypatch.setattr(scheduler, "INTERVAL_SECONDS", 1)
+        app = create_app(make_config())
+        made = Scheduler(app)
+        with time_machine.travel(NOW - timedelta(minutes=10), tick=True):
+            made.start()
+            wait_for(lambda: self.seen(app) is not None, 20)
+        yield app
+        made.stop()
+        close(app)
+
+    def seen(self, app):
+        with app.app_context():
+            return safety.scheduler_seen_at()
+
+    def backups(self, app):
+        with app.app_context(), reading() as connection:
+            return [each for each in backups.list_backups(Session(connection)) if each.is_verified]
+
+    def test_put_back_by_hours_it_wakes_up_still(self, running):
+        with time_machine.travel(NOW - timedelta(hours=6), tick=True):
+            wait_for(lambda: self.seen(running) < NOW - timedelta(hours=5), 20)
+
+    def test_time_that_was_slept_over_is_made_up_once_and_marked_late(self, running):
+        with time_machine.travel(NOW + timedelta(hours=5), tick=True):
+            [made] = wait_for(lambda: self.backups(running), 20)
+            assert (made.local_day, made.is_late) == ("2026-11-23", True)
+        with time_machine.travel(NOW - timedelta(minutes=1), tick=True):
+            wait_for(lambda: self.seen(running) < NOW, 20)
+        with time_machine.travel(NOW + timedelta(minutes=1), tick=True):
+            wait_for(lambda: self.seen(running) > NOW + timedelta(seconds=61), 20)
+            assert self.backups(running) == [made]
 
 
 class TestLeader:

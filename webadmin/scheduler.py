@@ -14,10 +14,11 @@ import socket
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from apscheduler.jobstores.base import JobLookupError
 from filelock import FileLock, Timeout
 from flask import Flask
 from flask_apscheduler import APScheduler
@@ -87,6 +88,7 @@ class Scheduler:
         self._lock = FileLock(path, mode=0o600, thread_local=False)
         self._mutex = threading.Lock()
         self._wakeups = APScheduler()
+        self._is_stopping = threading.Event()
 
     def start(self) -> None:
         """Wake the tasks up at once, and then twice a minute."""
@@ -113,11 +115,26 @@ class Scheduler:
                 next_run_time=datetime.now(UTC),
             )
         self._wakeups.start()
+        threading.Thread(target=self._watch_clock, name="scheduler-clock", daemon=True).start()
 
     def stop(self) -> None:
         """End after the tasks that run now, and let another process lead."""
+        self._is_stopping.set()
         self._wakeups.shutdown(wait=True)
         self._lock.release(force=True)
+
+    def _watch_clock(self) -> None:
+        """Wake up the tasks whose time a clock that was put back has moved away.
+
+        APScheduler waits until its next time comes by the clock on the wall; this thread waits as time passes.
+        """
+        while not self._is_stopping.wait(INTERVAL_SECONDS):
+            now = datetime.now(UTC)
+            for job in self._wakeups.get_jobs():
+                if job.next_run_time - now > timedelta(seconds=INTERVAL_SECONDS):
+                    # At the end of the program they are gone one by one.
+                    with suppress(JobLookupError):
+                        job.modify(next_run_time=now)
 
     def _if(self, may_act: Callable[[], bool], task: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
