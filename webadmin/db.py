@@ -330,11 +330,12 @@ def copy(source: Path, target: Path) -> None:
 def measure_wait(path: Path, *, most_seconds: float) -> float:
     """How long one waits for the write lock now, in seconds; `most_seconds` when it is not free by then.
 
-    Raises sqlite3.Error.
+    Raises DatabaseCorrupt, DatabaseReadOnly (a file that is gone, too).
     """
     began = time.monotonic()
     # Without «rwc» a file that is gone stays gone.
-    with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=rw", uri=True, timeout=most_seconds)) as connection:
+    address = f"file:{quote(str(path))}?mode=rw"
+    with translated_errors(), closing(sqlite3.connect(address, uri=True, timeout=most_seconds)) as connection:
         connection.isolation_level = None
         try:
             connection.execute("BEGIN IMMEDIATE")

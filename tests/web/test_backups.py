@@ -121,6 +121,21 @@ def test_how_long_a_restore_takes_is_told_from_the_time_of_the_rebuild(app, brow
     assert "Restoring takes about 19 s" in words(browser.page(f"/backups/{name}"))
 
 
+def test_lock_of_another_program_keeps_no_page_waiting(make_config, folder):
+    built = create_app(make_config(DB_TIMEOUT="600000"))
+    add_person(built, "Ada")
+    client = built.test_client()
+    sign_in(client, "Ada")
+    make(built)
+    (folder / "backups" / "assistants_backup_by_hand.json").write_text("[]")
+    with closing(sqlite3.connect(folder / "assistants.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        page = Browser(client).page("/backups")
+        other.execute("ROLLBACK")
+    assert any("assistants_backup_by_hand.json" in str(row) for row in page.select("#history tbody tr"))
+    close(built)
+
+
 def test_file_that_vanished_is_told_on_every_page_that_names_it(app, browser, folder):
     store(app, make_record())
     name, other = make(app), make(app)

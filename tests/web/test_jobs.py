@@ -75,6 +75,15 @@ def test_cancelled_task_says_that_nothing_was_changed(app, start, browser):
     assert "Cancelled. Nothing was changed." in words(browser.page(f"/jobs/{job.id}"))
 
 
+def test_cancelled_proof_of_all_backups_says_that_what_was_found_is_noted(app, start, browser):
+    job, _ = start(kind=jobs.VERIFY_ALL)
+    browser.post(f"/jobs/{job.id}/cancel")
+    finish(app, job)
+    text = words(browser.page(f"/jobs/{job.id}"))
+    assert "Cancelled. What was found of the files read until then is noted." in text
+    assert "Nothing was changed" not in text
+
+
 def test_failed_task_says_why_and_what_to_do(app, start, browser):
     def fail(_progress):
         raise Unavailable("The disk is full.", hint="Free some space.")

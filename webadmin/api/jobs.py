@@ -15,7 +15,7 @@ from werkzeug.http import parse_list_header
 from webadmin import http_errors, jobs, operations, safety
 from webadmin.api import answers
 from webadmin.api.parameters import read_query
-from webadmin.errors import N_, Conflict, Unavailable
+from webadmin.errors import Conflict, Unavailable
 from webadmin.jobs import Job, State
 
 _WAIT_SECONDS = 60.0
@@ -106,11 +106,8 @@ def _patience() -> float | None:
 
 def _failure(job: Job) -> http_errors.Failure:
     if job.failure is None:
-        return http_errors.describe(
-            Conflict(N_("The task was cancelled. Nothing was changed."))
-            if job.state is State.CANCELLED
-            else Unavailable(N_("The program ended in the middle of this task. It was stopped, nothing was changed."))
-        )
+        told = jobs.end_in_words(job).template
+        return http_errors.describe(Conflict(told) if job.state is State.CANCELLED else Unavailable(told))
     status = http_errors.status_of(job.failure.code)
     headers = {"Retry-After": _RETRY_AFTER_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return http_errors.Failure(

@@ -10,7 +10,14 @@ from webadmin.backups.contents import Contents
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
-from webadmin.backups.front import current_holder, open_backup, stage_file, stage_listed, write_readable
+from webadmin.backups.front import (
+    current_holder,
+    open_backup,
+    refuse_when_busy,
+    stage_file,
+    stage_listed,
+    write_readable,
+)
 from webadmin.backups.history import (
     Backup,
     find_fact,
@@ -147,6 +154,7 @@ __all__ = [
     "prove",
     "prune",
     "receive",
+    "refuse_when_busy",
     "remove_scratch",
     "retention_plan",
     "run_scheduled",

@@ -86,7 +86,6 @@ class Status:
     next_at: datetime | None
     interval: timedelta
     backup_bytes: int
-    running: folder_of.Holder | None
 
 
 def status(session: Session, now: datetime) -> Status:
@@ -106,7 +105,6 @@ def status(session: Session, now: datetime) -> Status:
         next_at=runs[0].due_at if runs else None,
         interval=schedule.longest_interval(current_schedule()),
         backup_bytes=files[0].size_bytes or 0 if files else 0,
-        running=folder_of.holder(current_folder()),
     )
 
 

@@ -27,6 +27,7 @@ from webadmin.errors import N_, Conflict, Message, NotFound, Unavailable
 
 LOCK = ".lock"
 BIN = ".bin"
+MOMENT_SECONDS = 1.0
 _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
@@ -119,10 +120,11 @@ def prepare(folder: Path) -> None:
 
 
 @contextmanager
-def hold(folder: Path, *, who: str, what: str, wait_seconds: float = 0) -> Iterator[None]:
+def hold(folder: Path, *, who: str, what: str, wait_seconds: float = MOMENT_SECONDS) -> Iterator[None]:
     """Hold the folder's lock, which the kernel releases when its holder dies, and say so in its file.
 
-    Raises Busy, which names the holder.
+    Whatever is over in a moment (pruning, somebody's look at the lock) is waited for. Raises Busy, which names the
+    holder.
     """
     prepare(folder)
     lock = FileLock(folder / LOCK, mode=0o600)
@@ -139,14 +141,14 @@ def hold(folder: Path, *, who: str, what: str, wait_seconds: float = 0) -> Itera
         lock.release()
 
 
-def holder(folder: Path) -> Holder | None:
-    """Who holds the lock now; None when it is free."""
+def holder(folder: Path, *, wait_seconds: float = 0) -> Holder | None:
+    """Who holds the lock, and does not let go of it within some seconds; None when it is free."""
     if not (folder / LOCK).exists():
         return None
     lock = FileLock(folder / LOCK, mode=0o600)
     try:
         with translated_errors():
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=wait_seconds, poll_interval=0.05)
     except Timeout:
         return _read_holder(folder)
     lock.release()

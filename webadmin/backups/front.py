@@ -60,6 +60,13 @@ def current_holder() -> Holder | None:
     return folder_of.holder(current_folder())
 
 
+def refuse_when_busy() -> None:
+    """Raise Busy when somebody is at work on the backup folder, and for longer than a moment."""
+    found = folder_of.holder(current_folder(), wait_seconds=folder_of.MOMENT_SECONDS)
+    if found is not None:
+        raise folder_of.Busy(found)
+
+
 def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
     """Check a received (plain) file and stage its records in a new scratch catalogue. Raises InvalidBackup."""
     with path.open("rb") as file:

@@ -34,6 +34,7 @@ _unwritten: dict[tuple[Path, str], BackupFact] = {}
 # A rebuild reads and writes each record once; a restore also compares it with the catalogue, writes its revision and
 # waits for the disk: 2.3 to 3.9 times as long, from 1,000 to 100,000 records (benchmarks/recovery.py).
 _RESTORE_PER_REBUILD = 3
+_PATIENCE_SECONDS = 0.25
 _log = logging.getLogger(__name__)
 
 
@@ -307,6 +308,9 @@ def sync() -> None:
                 return
             fresh = [*_outdated(Session(connection)), *_pending()]
         if fresh:
+            # Pages wait for nobody who holds the lock for long: the rows follow with a later look.
+            if db.measure_wait(config.current().database_path, most_seconds=_PATIENCE_SECONDS) >= _PATIENCE_SECONDS:
+                raise db.DatabaseLocked
             with db.transaction() as session:
                 for fact in fresh:
                     store(session, fact)

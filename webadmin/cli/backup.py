@@ -123,7 +123,8 @@ def _outcome(name: str) -> dict[str, Any]:
         return {"name": name, "state": found["state"]}
 
     kind = "verify" if backups.is_name(name) else "verify-file"
-    tasks.run(kind, work, title=Message(N_("Verifying %(name)s"), {"name": name}))
+    title = Message(N_("Verifying %(name)s"), {"name": name})
+    tasks.run(kind, work, title=title, when_stopped="What was found of the files read before is noted.")
     return found
 
 

@@ -17,13 +17,21 @@ from webadmin.jobs import Job, State, Work
 _LOOK_SECONDS = 0.5
 
 
-def run(kind: str, work: Work, *, title: Message, id: str | None = None) -> dict[str, Any]:
+_UNCHANGED = "Nothing was changed."
+
+
+def run(
+    kind: str, work: Work, *, title: Message, id: str | None = None, when_stopped: str = _UNCHANGED
+) -> dict[str, Any]:
     """Run `work` to its end and return its result, as `follow` does."""
-    return follow(jobs.start(kind, COMMAND_LINE, work, title=title, id=id))
+    return follow(jobs.start(kind, COMMAND_LINE, work, title=title, id=id), when_stopped=when_stopped)
 
 
-def follow(job: Job) -> dict[str, Any]:
-    """Show a task to its end and return its result. Ctrl-C asks it to stop, which rolls back. Raises Failed."""
+def follow(job: Job, *, when_stopped: str = _UNCHANGED) -> dict[str, Any]:
+    """Show a task to its end and return its result. Ctrl-C asks it to stop, which rolls back. Raises Failed.
+
+    `when_stopped` says what then has changed and what has not.
+    """
     line = _ProgressLine()
     try:
         while not job.is_finished:
@@ -35,14 +43,14 @@ def follow(job: Job) -> dict[str, Any]:
             job = jobs.wait(job.id, _LOOK_SECONDS)
     finally:
         line.clear()
-    return _result(job)
+    return _result(job, when_stopped)
 
 
-def _result(job: Job) -> dict[str, Any]:
+def _result(job: Job, when_stopped: str) -> dict[str, Any]:
     if job.state is State.DONE:
         return job.result or {}
     if job.failure is None:
-        raise Failed("Stopped. Nothing was changed.")
+        raise Failed(f"Stopped. {when_stopped}")
     raise failure(job.failure.message, job.failure.hint, job.failure.details)
 
 

@@ -4,13 +4,14 @@ The work runs in a thread of the process that took the request. Its operating-sy
 when that process dies, so a row that is unfinished while its lock is free belongs to a task that was killed.
 """
 
-from webadmin.jobs.models import Cancelled, Failure, Job, Named, State, Waiting
+from webadmin.jobs.models import VERIFY_ALL, Cancelled, Failure, Job, Named, State, Waiting, end_in_words
 from webadmin.jobs.rows import folder
 from webadmin.jobs.threads import ContextFactory, Progress, Work, new_id, resume, start, use
 from webadmin.jobs.watching import KEPT, Outcome, cancel, forget_old, get, on_stopped, running, wait
 
 __all__ = [
     "KEPT",
+    "VERIFY_ALL",
     "Cancelled",
     "ContextFactory",
     "Failure",
@@ -22,6 +23,7 @@ __all__ = [
     "Waiting",
     "Work",
     "cancel",
+    "end_in_words",
     "folder",
     "forget_old",
     "get",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
-from webadmin.errors import Message
+from webadmin.errors import N_, Message
 
 
 class State(StrEnum):
@@ -65,6 +65,24 @@ class Job:
     def is_finished(self) -> bool:
         """Whether nothing will happen any more."""
         return self.state not in (State.RUNNING, State.WAITING)
+
+
+VERIFY_ALL = "verify-all"
+"""The kind of the one task whose work counts as far as it came: what was found of each file is noted at once."""
+
+_CANCELLED = Message(N_("Cancelled. Nothing was changed."))
+_CANCELLED_BETWEEN = Message(N_("Cancelled. What was found of the files read until then is noted."))
+_STOPPED = Message(N_("The program ended in the middle of this task. It was stopped, nothing was changed."))
+_STOPPED_BETWEEN = Message(
+    N_("The program ended in the middle of this task. What was found of the files read until then is noted.")
+)
+
+
+def end_in_words(job: Job) -> Message:
+    """What became of a task that was cancelled, or stopped with its process."""
+    if job.kind == VERIFY_ALL:
+        return _CANCELLED_BETWEEN if job.state is State.CANCELLED else _STOPPED_BETWEEN
+    return _CANCELLED if job.state is State.CANCELLED else _STOPPED
 
 
 @dataclass(frozen=True, slots=True)

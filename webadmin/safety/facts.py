@@ -104,7 +104,6 @@ _NOTHING_KNOWN = backups.Status(
     next_at=None,
     interval=timedelta(days=1),
     backup_bytes=0,
-    running=None,
 )
 
 

@@ -18,7 +18,6 @@ from webadmin.jobs import Progress
 from webadmin.security import current_actor
 from webadmin.web.filters import message, moment
 from webadmin.web.htmx import page, redirect
-from webadmin.web.jobs import VERIFY_ALL
 
 bp = Blueprint("backup_marks", __name__, url_prefix="/backups")
 
@@ -61,12 +60,12 @@ def note(name: str) -> ResponseReturnValue:
 @bp.post("/verify")
 def verify_all() -> ResponseReturnValue:
     """Prove every stored file again, as one task; a second press leads to the first one."""
-    running = next((job for job in jobs.running() if job.kind == VERIFY_ALL), None)
+    running = next((job for job in jobs.running() if job.kind == jobs.VERIFY_ALL), None)
 
     def work(progress: Progress) -> dict[str, Any]:
         return {state.value: count for state, count in backups.verify_all(progress=progress).items()}
 
-    job = running or jobs.start(VERIFY_ALL, current_actor(), work, title=Message(N_("Verifying all backups")))
+    job = running or jobs.start(jobs.VERIFY_ALL, current_actor(), work, title=Message(N_("Verifying all backups")))
     return redirect(url_for("jobs.show", id=job.id))
 
 

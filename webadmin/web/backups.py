@@ -21,7 +21,7 @@ from webadmin.security import current_actor
 from webadmin.web import backup_cards, imports, timeline, uploads
 from webadmin.web.filters import message, moment, number, sentences
 from webadmin.web.htmx import add_toast, page, redirect
-from webadmin.web.jobs import VERIFY, VERIFY_ALL, ending, view
+from webadmin.web.jobs import VERIFY, ending, view
 
 bp = Blueprint("backups", __name__, url_prefix="/backups")
 
@@ -245,7 +245,7 @@ def _tab(name: str, current: str, everything: list[Backup]) -> dict[str, Any]:
 
 
 def _running() -> Any:
-    found = next((job for job in jobs.running() if job.kind in (MANUAL_BACKUP, VERIFY, VERIFY_ALL)), None)
+    found = next((job for job in jobs.running() if job.kind in (MANUAL_BACKUP, VERIFY, jobs.VERIFY_ALL)), None)
     return view(found) if found else None
 
 

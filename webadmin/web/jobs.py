@@ -20,7 +20,7 @@ from webadmin.web.htmx import ToastKind, page, redirect
 
 bp = Blueprint("jobs", __name__, url_prefix="/jobs")
 
-VERIFY, VERIFY_ALL, COMPARE, IMPORT = "verify", "verify-all", "compare", imports.KIND
+VERIFY, COMPARE, IMPORT = "verify", "compare", imports.KIND
 _PHASES = {
     "reading": N_("reading the file"),
     "comparing": N_("comparing with the catalogue"),
@@ -37,10 +37,7 @@ _IMPORT_PHASES = _PHASES | {
     "verifying": N_("verifying the safety backup"),
 }
 _QUICK_SECONDS, _SLOW_SECONDS, _SLOW_AFTER_SECONDS = 1, 5, 60
-_ENDS: dict[State, tuple[ToastKind, str]] = {
-    State.CANCELLED: ("warn", N_("Cancelled. Nothing was changed.")),
-    State.STOPPED: ("bad", N_("The program ended in the middle of this task. It was stopped, nothing was changed.")),
-}
+_ENDS: dict[State, ToastKind] = {State.CANCELLED: "warn", State.STOPPED: "bad"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,7 @@ def view(job: Job) -> View:
 def ending(job: Job) -> Ending:
     """How a task that does not run any more ended; for one that waits, where to decide."""
     if job.state in _ENDS:
-        tone, text = _ENDS[job.state]
-        return Ending(tone, gettext(text))
+        return Ending(_ENDS[job.state], message(jobs.end_in_words(job)))
     if job.state is State.WAITING:
         return Ending("info", gettext("It waits for your decision."), href=_page_of(job), label=gettext("Go on"))
     if job.state is State.FAILED:
@@ -135,7 +131,7 @@ def _done(job: Job) -> Ending:
         text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
         href = url_for("backups.show", name=result["name"])
         return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
-    if job.kind == VERIFY_ALL:
+    if job.kind == jobs.VERIFY_ALL:
         return _all_verified(result)
     if job.kind == COMPARE:
         href = url_for("comparisons.show", **{name: value for name, value in result.items() if value})
