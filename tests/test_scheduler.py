@@ -181,16 +181,21 @@ class TestClock:
     """The tasks of a scheduler that wakes up each second, in this process, whose clock is put on and back."""
 
     @pytest.fixture
-    def running(self, make_config, monkeypatch):
+    def app(self, make_config):
+        made = create_app(make_config())
+        yield made
+        close(made)
+
+    @pytest.fixture
+    def move_to(self, app, monkeypatch):
+        """Puts the clock to a time, at first 01:50; it goes on from there."""
         monkeypatch.setattr(scheduler, "INTERVAL_SECONDS", 1)
-        app = create_app(make_config())
         made = Scheduler(app)
-        with time_machine.travel(NOW - timedelta(minutes=10), tick=True):
+        with time_machine.travel(NOW - timedelta(minutes=10), tick=True) as traveller:
             made.start()
-            wait_for(lambda: self.seen(app) is not None, 20)
-        yield app
-        made.stop()
-        close(app)
+            wait_for(lambda: self.seen(app) is not None)
+            yield traveller.move_to
+            made.stop()
 
     def seen(self, app):
         with app.app_context():
@@ -200,19 +205,20 @@ class TestClock:
         with app.app_context(), reading() as connection:
             return [each for each in backups.list_backups(Session(connection)) if each.is_verified]
 
-    def test_put_back_by_hours_it_wakes_up_still(self, running):
-        with time_machine.travel(NOW - timedelta(hours=6), tick=True):
-            wait_for(lambda: self.seen(running) < NOW - timedelta(hours=5), 20)
+    def test_put_back_by_hours_it_wakes_up_still(self, app, move_to):
+        move_to(NOW - timedelta(hours=6))
+        wait_for(lambda: self.seen(app) < NOW - timedelta(hours=5))
 
-    def test_time_that_was_slept_over_is_made_up_once_and_marked_late(self, running):
-        with time_machine.travel(NOW + timedelta(hours=5), tick=True):
-            [made] = wait_for(lambda: self.backups(running), 20)
-            assert (made.local_day, made.is_late) == ("2026-11-23", True)
-        with time_machine.travel(NOW - timedelta(minutes=1), tick=True):
-            wait_for(lambda: self.seen(running) < NOW, 20)
-        with time_machine.travel(NOW + timedelta(minutes=1), tick=True):
-            wait_for(lambda: self.seen(running) > NOW + timedelta(seconds=61), 20)
-            assert self.backups(running) == [made]
+    def test_time_that_was_slept_over_is_made_up_once_and_marked_late(self, app, move_to):
+        assert self.backups(app) == []
+        move_to(NOW + timedelta(hours=5))
+        [made] = wait_for(lambda: self.backups(app))
+        assert (made.local_day, made.is_late) == ("2026-11-23", True)
+        move_to(NOW - timedelta(minutes=1))
+        wait_for(lambda: self.seen(app) < NOW)
+        move_to(NOW + timedelta(minutes=1))
+        wait_for(lambda: self.seen(app) > NOW + timedelta(seconds=62))
+        assert self.backups(app) == [made]
 
 
 class TestLeader:

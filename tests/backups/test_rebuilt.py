@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import time_machine
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, make_record, root_like_anybody
@@ -140,3 +143,25 @@ def test_files_put_here_and_removed_by_hand_show_at_the_next_look(data: Config) 
     assert (found[gone].state, found[gone].has_file) == (State.MISSING, False)
     put = found["assistants_backup_put.json"]
     assert (put.state, put.is_ours) == (State.UNCHECKED, False)
+
+
+def test_looks_while_backups_are_made_lose_nothing_that_is_known_of_them(data: Config) -> None:
+    app = current_app._get_current_object()
+    is_over = threading.Event()
+
+    def look() -> None:
+        while not is_over.is_set():
+            with app.app_context():
+                backups.sync()
+
+    with ThreadPoolExecutor(2) as pool:
+        looks = [pool.submit(look) for _ in range(2)]
+        try:
+            for number in range(15):
+                backups.create(ADA, note=f"the {number}th")
+        finally:
+            is_over.set()
+        for each in looks:
+            each.result()
+    found = {(each.note, each.state, each.actor) for each in history()}
+    assert found == {(f"the {number}th", State.VERIFIED, "ada") for number in range(15)}

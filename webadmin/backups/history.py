@@ -312,6 +312,8 @@ def sync() -> None:
             if db.measure_wait(config.current().database_path, most_seconds=_PATIENCE_SECONDS) >= _PATIENCE_SECONDS:
                 raise db.DatabaseLocked
             with db.transaction() as session:
+                # Looked for anew: whoever made the newest file may have written its row, with all that is known of it.
+                fresh = [*_outdated(session), *_pending()]
                 for fact in fresh:
                     store(session, fact)
             for fact in fresh:
