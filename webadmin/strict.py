@@ -133,9 +133,9 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def shown(text: str) -> str:
-    """A short form of any text that can be printed and encoded."""
-    return text[:60].encode("utf-8", "replace").decode()
+def shown(text: str, most: int = 60) -> str:
+    """The first `most` characters of any text, in a form that can be printed and encoded."""
+    return text[:most].encode("utf-8", "replace").decode()
 
 
 def read_object(span: bytes, *, most: int = MAX_VALUES) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from webadmin import strict
+
 LOOKED_AT = 1_000
 """So many records are looked at: enough to know a file, and nothing beside the time that reading it takes."""
 _MOST = 200
@@ -28,7 +30,8 @@ def look(span: bytes, seen: dict[str, SeenKey]) -> None:
         values = _decoder.decode(span)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return
-    for key, raw in values.items():
+    for name, raw in values.items():
+        key = strict.shown(name)
         known = seen.get(key)
         if known is None:
             if len(seen) >= _MOST:

@@ -9,14 +9,13 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 import msgspec
 from sqlalchemy import Connection, column, select, table
 
-from webadmin import catalogue, db
+from webadmin import catalogue, db, strict
 from webadmin.backups.document import GIVE_UP_AFTER, Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import translated_errors
 from webadmin.backups.keys import LOOKED_AT, SeenKey, look
@@ -26,7 +25,6 @@ from webadmin.errors import N_, DomainError, Invalid, Message, Problem
 GZIP_RATIO = 20
 GZIP = b"\x1f\x8b"
 _CHUNK = 1024 * 1024
-_BATCH = 500
 _TOLD = 1000
 
 
@@ -130,8 +128,9 @@ def _broken_gzip() -> InvalidBackup:
 class Staged:
     """A file that was read: what it says of itself, what is wrong with it, and its good records in `scratch`.
 
-    `records_sha256` covers the canonical lines of the records as they came; the lists of findings hold the first
-    thousand each, the numbers count all. `keys` are those of the first records of a file that is not of our making.
+    `records_sha256` covers the canonical lines of the records as they came. `problems` names every bad record, with
+    all its faults among the first thousand; `warnings` holds the first thousand. The numbers count all. `keys` are
+    those of the first records of a file that is not of our making.
     """
 
     document: Document
@@ -244,7 +243,7 @@ def stage(
     with scratch_catalogue(scratch) as connection:
         decoded = _decoded(file, connection, found, lines, author, found.document.timestamp or created_at, limits)
         seen = 0
-        while batch := list(islice(decoded, _BATCH)):
+        for batch in catalogue.batches(decoded, lambda found: found[1]):
             _insert(connection, batch, found)
             seen = batch[-1][0] + 1
             progress.update("reading", seen, found.document.count)
@@ -279,7 +278,7 @@ def _decoded(
             found.warnings += warnings[: _TOLD - len(found.warnings)]
         lines.update(catalogue.encode(record) + b"\n")
         if record.extra and len(found.unknown_keys) < _TOLD:
-            found.unknown_keys.update(record.extra.keys())
+            found.unknown_keys.update(map(strict.shown, record.extra))
         yield index, record
 
 
@@ -301,7 +300,8 @@ def _refuse(connection: Connection, span: bytes) -> None:
 
 def _tell(found: Staged, problems: list[Problem]) -> None:
     found.problem_count += 1
-    found.problems += problems[: max(0, _TOLD - len(found.problems))]
+    # Each record is named; beyond the first thousand findings by one fault alone.
+    found.problems += problems[: max(1, _TOLD - len(found.problems))]
     if found.problem_count > GIVE_UP_AFTER:
         raise InvalidBackup(
             N_("More than %(number)d records cannot be read: this is not a backup of assistants."),

@@ -12,7 +12,7 @@ import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from webadmin import catalogue, clock, db
+from webadmin import catalogue, clock, db, strict
 from webadmin.accounts import Actor
 from webadmin.backups.models import RestoreRun
 from webadmin.backups.reader import Progress, Silent, Staged, is_refused, open_scratch
@@ -20,7 +20,8 @@ from webadmin.catalogue import Change, Record
 from webadmin.errors import N_, Conflict
 
 _EVERY = 500
-_SAMPLE = 200
+_SHOWN_MOST = 600
+_FIELDS_MOST = 50
 
 
 class Mode(StrEnum):
@@ -98,9 +99,10 @@ _KEPT = {Action.CREATE: Action.SKIP, Action.UPDATE: Action.SKIP, Action.DELETE: 
 class PlannedChange:
     """One record of the plan, for showing: the names of the fields that differ where it is an update.
 
-    Version and time of the last edit on both sides; None on the side that does not hold the record. `lines_added` and
-    `lines_removed` are of the prompt, wherever they stand in it. `mark` stands for the content of both sides, one half
-    for each; it is empty where both are the same.
+    Title, emoji, and the names and number of fields are cut where a file makes too much of them. Version and time of
+    the last edit on both sides; None on the side that does not hold the record. `lines_added` and `lines_removed` are
+    of the prompt, wherever they stand in it. `mark` stands for the content of both sides, one half for each; it is
+    empty where both are the same.
     """
 
     action: Action
@@ -136,7 +138,6 @@ class Plan:
     mode: Mode
     fingerprint: str
     counts: Counts = field(default_factory=Counts)
-    sample: list[PlannedChange] = field(default_factory=list)
 
     @property
     def content(self) -> str:
@@ -191,8 +192,6 @@ def make_plan(
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
         for number, pair in enumerate(_pairs(mine, theirs, mode, staged.assumed_at, decisions)):
             _note(plan.counts, mark, pair)
-            if pair.after is not None or pair.action is Action.DELETE:
-                _show(plan, pair)
             if tell is not None and pair.action is not Action.SKIP:
                 tell(_shown(pair))
             if number % _EVERY == 0:
@@ -349,24 +348,19 @@ def _note(counts: Counts, mark: hashlib._Hash, pair: _Pair) -> None:
         mark.update(catalogue.encode(record) + b"\n" if record else b"-\n")
 
 
-def _show(plan: Plan, pair: _Pair) -> None:
-    if len(plan.sample) < _SAMPLE:
-        plan.sample.append(_shown(pair))
-
-
 def _shown(pair: _Pair) -> PlannedChange:
     mine, theirs = pair.mine, pair.theirs
     known = theirs or mine
     assert known is not None
     is_same = pair.action is Action.UNCHANGED
-    fields = catalogue.changed_fields(mine, theirs) if mine and theirs and not is_same else ()
+    fields = catalogue.changed_fields(mine, theirs) if mine and theirs and not is_same else []
     added, removed = catalogue.changed_lines(mine.prompt, theirs.prompt) if mine and theirs and fields else (0, 0)
     return PlannedChange(
         action=pair.action,
         id=known.id or "",
-        title=known.title,
-        emoji=known.emoji,
-        fields=tuple(fields),
+        title=known.title if len(known.title) <= _SHOWN_MOST else known.title[:_SHOWN_MOST] + "…",
+        emoji=known.emoji[:_SHOWN_MOST],
+        fields=tuple(map(strict.shown, fields[:_FIELDS_MOST])),
         version_here=mine.version if mine else None,
         edited_here=mine.edited_at if mine else None,
         version_in_file=theirs.version if theirs else None,

@@ -19,6 +19,8 @@ MAX_VALUE = 32 * 1024 * 1024
 MAX_OWN_VALUE = 4 * MAX_VALUE
 """The same in our own files: another program may have stored more than any file may bring in."""
 _MAX_DEPTH = 1_000_000
+# What the keys of one document may take in bytes; they are remembered, since none may stand there twice.
+_MAX_KEYS = 1024 * 1024
 
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
@@ -61,11 +63,13 @@ class Scanner:
         return self._base + self._at
 
     def _more(self) -> bool:
-        """Drop what is behind, read at least as much again as is left; False at the end of the file."""
+        """Drop what is behind, read as much again as is left, at most to the largest value; False at the end."""
         rest = self._data[self._at :]
         if len(rest) > MAX_VALUE:
             raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is larger than 32 MiB."))
-        chunk = self._file.read(max(CHUNK, len(rest)))
+        # The window goes before it is replaced: with a value of 32 MiB there is room for two of them, not for three.
+        self._data = b""
+        chunk = self._file.read(min(max(CHUNK, len(rest)), MAX_VALUE + 1 - len(rest)))
         self._base += self._at
         self._at = 0
         self._data = rest + chunk
@@ -176,9 +180,10 @@ class Scanner:
     def members(self) -> Iterator[str]:
         """The keys of the object that begins here; whoever iterates takes the value before going on.
 
-        A key that stands there twice is an error.
+        A key that stands there twice is an error, and so are keys of more than a megabyte in all.
         """
         seen: set[str] = set()
+        held = 0
         self.take(b"{")
         if self.peek() == b"}":
             self.take(b"}")
@@ -187,7 +192,11 @@ class Scanner:
             if self.peek() not in (b'"', b""):
                 raise self.bad(N_("This is not valid JSON at line %(line)d (byte %(byte)d)."))
             start = self.offset
-            key = self.decoded(self.value(), start)
+            span = self.value()
+            held += len(span)
+            if held > _MAX_KEYS:
+                raise BadStructure(start, N_("There are too many keys, at line %(line)d (byte %(byte)d)."))
+            key = self.decoded(span, start)
             if key in seen:
                 raise BadStructure(
                     start, N_("A key of the document stands there twice, at line %(line)d (byte %(byte)d).")

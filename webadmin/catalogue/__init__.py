@@ -53,7 +53,15 @@ from webadmin.catalogue.records import (
 )
 from webadmin.catalogue.rescue import Unreadable, rescue
 from webadmin.catalogue.review import MOVES
-from webadmin.catalogue.rows import create_tables, insert_records, iter_by_id, iter_records, odd_ids, side_by_side
+from webadmin.catalogue.rows import (
+    batches,
+    create_tables,
+    insert_records,
+    iter_by_id,
+    iter_records,
+    odd_ids,
+    side_by_side,
+)
 from webadmin.catalogue.search import (
     Page,
     Query,
@@ -126,6 +134,7 @@ __all__ = [
     "adopt",
     "are_pending",
     "authors",
+    "batches",
     "bring_back",
     "change_chosen",
     "changed_fields",

@@ -15,8 +15,9 @@ from webadmin.accounts import Actor
 from webadmin.catalogue import changes, limits, review, rows
 from webadmin.catalogue.models import Revision
 from webadmin.catalogue.records import Record, next_version
+from webadmin.catalogue.rows import BATCH
 from webadmin.catalogue.search import Query, find
-from webadmin.catalogue.writing import BATCH, Change, write_records
+from webadmin.catalogue.writing import Change, write_records
 from webadmin.errors import Invalid
 
 DONE, GONE, CHANGED = "done", "gone", "changed"

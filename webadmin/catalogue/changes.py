@@ -93,7 +93,7 @@ def _compare_all(connection: Connection) -> int:
 
 def _all_differences(connection: Connection) -> Iterator[Change]:
     live = rows.iter_by_id(connection)
-    while batch := list(islice(live, _BATCH)):
+    for batch in rows.batches(live, lambda record: record):
         yield from _against_shadow(connection, {str(record.id): record for record in batch})
     newest = select(func.max(Revision.number)).group_by(Revision.assistant_id)
     odd = rows.odd_ids(connection)

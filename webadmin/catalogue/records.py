@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -203,7 +204,9 @@ def count_characters(text: str) -> int:
 
 def is_longer(text: str, limit: int) -> bool:
     """Whether the text has more than `limit` user-perceived characters; they never outnumber the code points."""
-    return len(text) > limit and count_characters(text) > limit
+    if len(text) <= limit:
+        return False
+    return next(islice(regex.finditer(r"\X", text), limit, None), None) is not None
 
 
 @dataclass(slots=True)
@@ -227,7 +230,13 @@ class _Findings:
         (self.warning if self.is_trusted else self.problem)(field, template, **params)
 
     def _say(self, field: str | None, template: str, params: dict[str, Any]) -> Problem:
-        return Problem(Message(template, params), field=field, index=self.index, id=self.id)
+        # A report holds thousands of these, and keys and ids of a file may be of any length.
+        return Problem(
+            Message(template, params),
+            field=field and strict.shown(field),
+            index=self.index,
+            id=self.id and strict.shown(self.id, ID_CEILING),
+        )
 
 
 def decode(

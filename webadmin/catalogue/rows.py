@@ -10,8 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, bindparam, column, func, insert, literal_column, select, table, text
@@ -31,10 +30,13 @@ LATER = {"category": "category", "usage_count": "usageCount", "rating": "rating"
 
 _INTEGERS = frozenset({"is_public", "version", "usage_count"})
 _OPTIONAL = frozenset({"tags", "updated_at", "reviewed_at", "published_at", "review_note", *LATER})
-_BATCH = 500
+BATCH = 500
+"""How many records are read or written in one statement at most."""
+_BATCH_CHARACTERS = 2_000_000
 _QUOTE = '"'
 
 Warn = Callable[[Problem], None]
+_Item = TypeVar("_Item")
 
 _raw_keys = msgspec.json.Decoder(dict[str, msgspec.Raw])
 NOT_EXPORTED = N_("JSON cannot carry this value; it stays in the database and is not exported.")
@@ -357,6 +359,30 @@ def _looks_numeric(value: str) -> bool:
     return True
 
 
+def batches(items: Iterable[_Item], record_of: Callable[[_Item], Record]) -> Iterator[list[_Item]]:
+    """Lists of at most 500, fewer where their records are large: some are a thousand times the size of others.
+
+    So memory stays the same whatever a file holds, but for one record larger than a batch, which comes alone.
+    """
+    batch: list[_Item] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += _size(record_of(item))
+        if len(batch) == BATCH or size > _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _size(record: Record) -> int:
+    """About how many characters a record holds."""
+    texts = (record.title, record.desc, record.emoji, record.prompt, record.author, record.review_note or "")
+    size = sum(map(len, texts)) + sum(map(len, record.tags)) + sum(map(len, record.extra.values()))
+    return size + len(_encode(record.category)) if record.category else size
+
+
 def insert_records(connection: Connection, records: Iterable[Record]) -> int:
     """Insert whole records in batches and return how many; the caller holds the transaction.
 
@@ -364,8 +390,7 @@ def insert_records(connection: Connection, records: Iterable[Record]) -> int:
     """
     of = shape(connection)
     count = 0
-    pending = iter(records)
-    while batch := list(islice(pending, _BATCH)):
+    for batch in batches(records, lambda record: record):
         insert_batch(connection, of, batch)
         count += len(batch)
     return count

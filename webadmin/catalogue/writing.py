@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import groupby, islice
+from itertools import groupby
 
 import msgspec
 from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
@@ -17,7 +17,6 @@ from webadmin.catalogue.models import Change as LoggedChange
 from webadmin.catalogue.models import Revision, Trash
 from webadmin.catalogue.records import Record, changed_fields, encode
 
-BATCH = 500
 DELETED = "deleted"
 
 
@@ -64,9 +63,8 @@ def write_records(connection: Connection, actor: Actor, changes: Iterable[Change
     may raise to cancel: the caller's transaction then rolls everything back.
     """
     of = rows.shape(connection)
-    pending = iter(changes)
     count = 0
-    while batch := list(islice(pending, BATCH)):
+    for batch in rows.batches(changes, lambda change: change.record):
         _write_batch(connection, of, batch)
         _write_history(connection, actor, batch, source)
         count += len(batch)
@@ -161,9 +159,8 @@ def _trash(record: Record, actor: Actor, source: str, at: str) -> dict[str, obje
 
 def write_found(connection: Connection, actor: Actor, changes: Iterable[Change], *, source: str) -> int:
     """Write the history of changes that another program made to `assistants` itself. Returns how many."""
-    pending = iter(changes)
     count = 0
-    while batch := list(islice(pending, BATCH)):
+    for batch in rows.batches(changes, lambda change: change.record):
         _write_history(connection, actor, batch, source)
         gone = [change.before for change in batch if change.after is None and change.before]
         _forget_extra(connection, gone)

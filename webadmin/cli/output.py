@@ -47,8 +47,9 @@ def failure(message: Message, hint: Message | None, details: Any = None) -> Fail
 def show_problems(problems: Sequence[dict[str, Any]]) -> None:
     """The first of them on stderr, a line for each: which record, which field, why."""
     for problem in problems[:_PROBLEMS_SHOWN]:
-        where = f"record {problem['index']}, id {problem['id'] or '—'}, {problem['field'] or 'record'}"
-        note(f"  {where}: {problem['message']}")
+        # As pages count: the first record is 1, what is wrong with the file as such has no number.
+        place = "file" if problem["index"] is None else f"record {problem['index'] + 1}, id {problem['id'] or '—'}"
+        note(f"  {place}, {problem['field'] or 'record'}: {problem['message']}")
     if len(problems) > _PROBLEMS_SHOWN:
         note(f"  … and {len(problems) - _PROBLEMS_SHOWN} more")
 

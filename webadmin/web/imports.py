@@ -183,7 +183,6 @@ def _compare(id: str, staged: Staged, progress: Progress) -> None:
         choices.filling() as tell,
     ):
         plan = backups.make_plan(staged, Mode.MERGE, decisions=choices.scope, progress=progress, tell=tell)
-    plan.sample.clear()
     report = Report(
         document=staged.document,
         records_sha256=staged.records_sha256,

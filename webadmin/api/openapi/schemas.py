@@ -137,7 +137,10 @@ def _import_report() -> dict[str, Any]:
         "properties": {
             **{name: {"type": "integer", "minimum": 0, "description": text} for name, text in counts.items()},
             "errors": found
-            | {"description": N_("The first thousand records that cannot be read, with `onError=skip`.")},
+            | {
+                "maxItems": 11_000,
+                "description": N_("Each record that cannot be read, with `onError=skip`; all its faults, or the first."),
+            },
             "warnings": found | {"description": N_("The first thousand oddities that were taken as they are.")},
             "safetyBackup": nullable(N_("The file that was made before the change; null when nothing was to change.")),
         },
