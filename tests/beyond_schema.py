@@ -14,7 +14,7 @@ from schemathesis import Case, Response
 from tests import contract
 from webadmin import catalogue, strict
 
-_IMPORT_OPTIONS = ("mode", "dryRun", "onError", "confirmDeleteAll", "acceptAltered")
+_IMPORT_OPTIONS = ("mode", "dryRun", "onError", "confirmDeleteAll", "acceptAltered", "fingerprint")
 
 
 def is_rightly_refused(case: Case, response: Response) -> bool:

@@ -159,11 +159,24 @@ class TestBackups:
 class TestRestore:
     def test_dry_run_reports_and_changes_nothing(self, site):
         file = write(site.folder / "one.json", [RECORD])
-        done = site.flask("assistants", "import", str(file), "--dry-run", "--json")
+        # Whoever says both has not asked for a change.
+        done = site.flask("assistants", "import", str(file), "--dry-run", "--yes", "--json")
         report = json.loads(done.stdout)
         assert (report["created"], report["safetyBackup"]) == (1, None)
         assert json.loads(site.flask("assistants", "export").stdout)["assistants"] == []
         assert site.backup_names() == []
+
+    def test_what_a_dry_run_showed_is_done_or_nothing_is(self, site):
+        file = write(site.folder / "one.json", [RECORD])
+        command = ["assistants", "import", str(file), "--json"]
+        agreed = ["--yes", "--fingerprint", json.loads(site.flask(*command, "--dry-run").stdout)["fingerprint"]]
+        write(file, [RECORD | {"title": "Edited since"}])
+        done = site.flask(*command, *agreed, ok=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert "Nothing was written" in done.stderr
+        assert site.backup_names() == []
+        write(file, [RECORD])
+        assert json.loads(site.flask(*command, *agreed).stdout)["created"] == 1
 
     def test_without_terminal_and_yes_it_is_refused(self, site):
         file = write(site.folder / "one.json", [RECORD])

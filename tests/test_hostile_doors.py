@@ -132,16 +132,15 @@ def said(answer: httpx.Response) -> dict | None:
 
 
 def judged(send: Callable[..., dict | None]) -> Verdict:
-    """Send a file without consent, then with each that may be given."""
-    for word, options in (
-        ("whole", {}),
-        ("altered", {"acceptAltered": "true"}),
-        ("in part", {"onError": "skip"}),
-    ):
+    """Send a file without consent, then with each that may be given; a large one once, with all of them."""
+    altered, skip = {"acceptAltered": "true"}, {"onError": "skip"}
+    tries = [("whole", {}), ("altered", altered), ("in part", skip)]
+    for word, options in [("whole", altered | skip)] if CHOSEN == "large" else tries:
         report = send(**options)
         if report is not None:
             good = report["created"] + report["updated"] + report["unchanged"]
-            return word, good, len({error["index"] for error in report["errors"]})
+            bad = len({error["index"] for error in report["errors"]})
+            return "in part" if bad else word, good, bad
     return "refused", None, 0
 
 
@@ -159,7 +158,8 @@ def test_every_door_gives_the_same_verdict(doors, name):
     raw = file.make()
     idle = doors.server.memory_kilobytes("VmRSS")
     Path(f"/proc/{doors.server.process.pid}/clear_refs").write_text("5", encoding="ascii")
-    for door in (doors.by_form, doors.by_body, doors.by_gzip, doors.by_page, doors.by_command):
+    ways = (doors.by_form, doors.by_page, doors.by_body, doors.by_gzip, doors.by_command)
+    for door in ways[: 2 if CHOSEN == "large" else 5]:
         found[door.__name__] = door(raw)
         if not raw:
             break  # An empty body is one of the contract's own cases.

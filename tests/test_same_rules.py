@@ -373,7 +373,7 @@ class TestImport:
         run = command(ways, content)
         assert run.exit_code == 1
         told = re.findall(r"^  record (\d+), id (.*?), (\S+): (.*)$", run.stderr, re.MULTILINE)
-        # The command line shows the first twenty, counts from 1, has a dash for no id, and «record» where it is no field.
+        # The command line shows the first twenty, counts from 1, has a dash for no id, «record» where it is no field.
         assert [(int(i) - 1, None if id == "—" else id, None if field == "record" else field, said)
                 for i, id, field, said in told] == errors[:20]  # fmt: skip
         assert shown(ways.browser.get(upload(ways, content)).text)[0] == errors

@@ -32,17 +32,19 @@ class SafetyBackupFailed(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What an import did: `safety_backup` is None when nothing was to change."""
+    """What an import did, or would do: `safety_backup` is None when nothing was to change, and for a dry run."""
 
     plan: Plan
     counts: Counts
     safety_backup: str | None
     errors: list[Problem]
     warnings: list[Problem]
+    is_dry_run: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The report of contract 5."""
-        return _report(self.counts, self.safety_backup, self.errors, self.warnings)
+        """The report of contract 5; that of a dry run has the fingerprint of its plan."""
+        report = _report(self.counts, self.safety_backup, self.errors, self.warnings)
+        return report | {"fingerprint": self.plan.fingerprint} if self.is_dry_run else report
 
 
 def _report(
@@ -190,6 +192,7 @@ def import_file(
 ) -> ImportResult:
     """Check a received (plain) file, then import it, or only say what that would do.
 
+    `fingerprint` is that of a dry run: what it showed is what is done, or nothing is.
     Raises InvalidBackup, what `check_import` and `apply_import` raise; nothing is changed then.
     """
     scratch = file.with_suffix(".scratch")
@@ -199,7 +202,9 @@ def import_file(
             check_import(staged, None, **options.consents)
             plan = backups.make_plan(staged, options.mode, progress=progress)
             check_import(staged, plan, **options.consents)
-            return ImportResult(plan, plan.counts, None, staged.problems, staged.warnings)
+            if fingerprint is not None and plan.fingerprint != fingerprint:
+                raise backups.PlanChanged
+            return ImportResult(plan, plan.counts, None, staged.problems, staged.warnings, is_dry_run=True)
         return apply_import(
             actor,
             staged,

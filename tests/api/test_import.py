@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.api.documents import (
+    COUNTS,
     EXPORT,
     FORM,
     GOOD,
@@ -117,6 +118,28 @@ class TestImport:
         assert (record_lines(client), site.backup_names()) == (before, files)
         assert counts(client.post(IMPORT, json=sent, params={"mode": "replace"})) == counts(dry)
 
+    @pytest.mark.parametrize("mode", ["merge", "skip", "replace"])
+    def test_what_a_dry_run_showed_is_done_or_nothing_is(self, client, site, mode):
+        client.post(IMPORT, json=document(record("a"), record("b")))
+        sent = document(record("a", title="New"), record("c"))
+        dry = result(client.post(IMPORT, json=sent, params={"mode": mode, "dryRun": "true"}))
+        agreed = {"mode": mode, "fingerprint": dry["fingerprint"]}
+        version = client.get("/api/assistants/b").json()["data"]["version"]
+        client.put("/api/assistants/b", json={"title": "Edited", "version": version}).raise_for_status()
+        before, files = record_lines(client), site.backup_names()
+        for way in ({"params": agreed}, {"params": agreed | {"dryRun": "true"}}):
+            error(client.post(IMPORT, json=sent, **way), 409, "CONFLICT")
+        error(client.post(IMPORT, files={"file": json.dumps(sent).encode()}, data=agreed), 409, "CONFLICT")
+        assert (record_lines(client), site.backup_names()) == (before, files)
+        again = result(client.post(IMPORT, json=sent, params={"mode": mode, "dryRun": "true"}))
+        agreed["fingerprint"] = again["fingerprint"]
+        # Another file, or another mode, is not what was shown either.
+        error(client.post(IMPORT, json=document(record("a")), params=agreed), 409, "CONFLICT")
+        other = agreed | {"mode": "skip" if mode == "merge" else "merge"}
+        error(client.post(IMPORT, json=sent, params=other), 409, "CONFLICT")
+        done = result(client.post(IMPORT, json=sent, params=agreed))
+        assert {name: done[name] for name in COUNTS} == {name: again[name] for name in COUNTS}
+
     def test_safety_backup_holds_what_was_there_before(self, client, site):
         client.post(IMPORT, json=document(record("a", title="Before")))
         answer = client.post(IMPORT, json=document(record("a", title="After")))
@@ -161,6 +184,7 @@ class TestRefusedOptions:
             ({"mode": "overwrite"}, "mode"),
             ({"mode": ""}, "mode"),
             ({"dryRun": "1"}, "dryRun"),
+            ({"fingerprint": "merge-abc"}, "fingerprint"),
             ({"onError": "ignore"}, "onError"),
             ({"confirmDeleteAll": "yes"}, "confirmDeleteAll"),
             ({"acceptAltered": "True"}, "acceptAltered"),

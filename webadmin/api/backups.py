@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import IO, Any, BinaryIO, cast
 
 from flask import Blueprint, Response, request, send_file
 
-from webadmin import backups, config, jobs, operations, safety
+from webadmin import backups, config, jobs, operations, safety, strict
 from webadmin.api import answers
 from webadmin.api.bodies import UnsupportedType, a_text, is_utf8, read_object
 from webadmin.api.jobs import answer
-from webadmin.api.parameters import BOOLEAN, Unusable, read_options, read_query
+from webadmin.api.parameters import BOOLEAN, Unusable, one_of, read_options, read_query
 from webadmin.backups import Mode
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Invalid, Message, Problem
@@ -21,12 +22,22 @@ from webadmin.security import current_actor
 MULTIPART = "multipart/form-data"
 _DOCUMENTS = frozenset({"application/json", "application/gzip", "application/x-gzip"})
 _ENCODINGS = frozenset({"", "identity", "gzip", "x-gzip"})
+_FINGERPRINT = re.compile(backups.FINGERPRINT)
+
+
+def _a_fingerprint(sent: str) -> str | None:
+    if sent and not _FINGERPRINT.fullmatch(sent):
+        raise Unusable(N_("“%(value)s” is no fingerprint of a dry run."), value=strict.shown(sent))
+    return sent or None
+
+
 _OPTIONS = {
-    "mode": tuple(Mode),
-    "dryRun": BOOLEAN,
-    "onError": ("abort", "skip"),
-    "confirmDeleteAll": BOOLEAN,
-    "acceptAltered": BOOLEAN,
+    "mode": one_of(tuple(Mode)),
+    "dryRun": one_of(BOOLEAN),
+    "onError": one_of(("abort", "skip")),
+    "confirmDeleteAll": one_of(BOOLEAN),
+    "acceptAltered": one_of(BOOLEAN),
+    "fingerprint": _a_fingerprint,
 }
 
 
@@ -111,6 +122,7 @@ def import_document() -> Response:
                 ),
                 source_name=name,
                 is_dry_run=chosen.get("dryRun") == "true",
+                fingerprint=chosen.get("fingerprint"),
                 job_id=job_id,
                 progress=progress,
             )

@@ -102,16 +102,16 @@ def read_query(accepted: Mapping[str, Reader]) -> dict[str, Any]:
 
 
 def read_options(
-    accepted: Mapping[str, Sequence[str]],
+    accepted: Mapping[str, Reader],
     query: MultiDict[str, str],
     form: MultiDict[str, str],
     *,
     ignored: Iterable[str] = (),
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """The options that were sent, by name.
 
     Args:
-        accepted: the values that each option may have.
+        accepted: how the value of each option that may be sent is read.
         query: the parameters of the address.
         form: the fields of the body.
         ignored: further names that the form may have.
@@ -120,11 +120,10 @@ def read_options(
         InvalidParameter: a parameter of the address is unknown, cannot have this value, or is sent twice.
         Invalid: the same for a field of the form.
     """
-    readers = {name: one_of(values) for name, values in accepted.items()}
-    of_query, problems = _read(readers, query)
+    of_query, problems = _read(accepted, query)
     if problems:
         raise InvalidParameter(problems)
-    of_form, problems = _read(readers, MultiDict((n, v) for n, v in form.items(multi=True) if n not in ignored))
+    of_form, problems = _read(accepted, MultiDict((n, v) for n, v in form.items(multi=True) if n not in ignored))
     problems += [
         Problem(Message(N_("This is sent in the address and in the form, with different values.")), field=name)
         for name in accepted

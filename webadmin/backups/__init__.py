@@ -53,6 +53,7 @@ from webadmin.backups.keys import LOOKED_AT, SeenKey
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
 from webadmin.backups.reader import GZIP_RATIO, Progress, Silent, Staged, TooLarge, receive, remove_scratch
 from webadmin.backups.restore import (
+    FINGERPRINT,
     Action,
     Counts,
     Decisions,
@@ -74,6 +75,7 @@ from webadmin.backups.writer import Export, create, create_locked, export, measu
 
 __all__ = [
     "BIN_DAYS",
+    "FINGERPRINT",
     "GZIP_RATIO",
     "LOOKED_AT",
     "NOTE_MAX",

@@ -205,6 +205,10 @@ def _edition(decisions: Decisions | None) -> str | None:
     return (decisions.edition or None) if decisions else None
 
 
+FINGERPRINT = "(merge|skip|replace)-[0-9a-f]{64}"
+"""What the fingerprint of a plan without decisions looks like."""
+
+
 def _fingerprint(mode: Mode, content: str, edition: str | None) -> str:
     return f"{mode}-{content}" if edition is None else f"{mode}-{content}-{edition}"
 

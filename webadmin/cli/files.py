@@ -36,6 +36,9 @@ def import_options(function: _Function) -> _Function:
             help="What one bad record does.",
         ),
         click.option("--yes", is_flag=True, help="Do not ask."),
+        click.option(
+            "--fingerprint", help="That of a --dry-run --json: do what it reported, or nothing if something changed."
+        ),
         click.option("--dry-run", is_flag=True, help="Report what would change, and change nothing."),
         click.option(
             "--mode",
@@ -59,6 +62,7 @@ def import_file(
     on_error: str,
     accept_altered: bool,
     confirm_delete_all: bool,
+    fingerprint: str | None,
     as_json: bool,
 ) -> None:
     """Check, plan, ask, import, report."""
@@ -69,9 +73,8 @@ def import_file(
         )
     options = ImportOptions(Mode(mode), on_error == "skip", accept_altered, confirm_delete_all)
     with received(source) as (file, name):
-        fingerprint = None
-        if not yes:
-            planned = _run(file, name, options, is_dry_run=True)
+        if dry_run or not yes:
+            planned = _run(file, name, options, is_dry_run=True, fingerprint=fingerprint)
             if dry_run or not planned.plan.counts.changes:
                 _report(planned, as_json=as_json)
                 return

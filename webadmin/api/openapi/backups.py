@@ -17,7 +17,7 @@ from webadmin.api.openapi.parts import (
     schema,
     usual_headers,
 )
-from webadmin.backups import Mode
+from webadmin.backups import FINGERPRINT, Mode
 from webadmin.errors import N_
 
 TAG = "Backups"
@@ -45,6 +45,14 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "acceptAltered": {
         "description": N_("`true` takes a file whose checksum is wrong, if its JSON is whole."),
         **_BOOLEAN,
+    },
+    "fingerprint": {
+        "description": N_(
+            "That of a dry run with the same file and mode: what it reported is done, or the answer is 409 and nothing "
+            "changed."
+        ),
+        "type": "string",
+        "pattern": f"^({FINGERPRINT})?$",
     },
 }
 

@@ -139,10 +139,16 @@ def _import_report() -> dict[str, Any]:
             "errors": found
             | {
                 "maxItems": 11_000,
-                "description": N_("Each record that cannot be read, with `onError=skip`; all its faults, or the first."),
+                "description": N_(
+                    "Each record that cannot be read, with `onError=skip`; all its faults, or the first."
+                ),
             },
             "warnings": found | {"description": N_("The first thousand oddities that were taken as they are.")},
             "safetyBackup": nullable(N_("The file that was made before the change; null when nothing was to change.")),
+            "fingerprint": {
+                "type": "string",
+                "description": N_("Of a dry run alone: sent with the import, it makes sure that just this is done."),
+            },
         },
         "additionalProperties": False,
         "examples": [examples.IMPORTED],
