@@ -134,7 +134,29 @@ POLICIES = st.builds(
 
 
 # RETENTION_HISTORIES=20000 by hand: many more than a run for every change needs.
-@settings(max_examples=int(os.environ.get("RETENTION_HISTORIES", "300")), deadline=None)
+HISTORIES = int(os.environ.get("RETENTION_HISTORIES", "200"))
+FLAGS = st.fixed_dictionaries({name: st.booleans() for name in ("is_safety", "is_verified", "is_pinned")})
+STEPS = st.lists(st.tuples(st.floats(0, 3) | st.sampled_from([-4000, -400, -1, 40, 4000]), FLAGS), max_size=40)
+
+
+@settings(max_examples=HISTORIES, deadline=None)
+@given(STEPS, POLICIES)
+def test_laws_hold_through_any_history_of_a_clock_that_jumps(
+    steps: list[tuple[float, dict[str, bool]]], policy: Policy
+) -> None:
+    now, files = NOW, list[StoredFile]()
+    for number, (days, flags) in enumerate(steps):
+        now += timedelta(days=days)
+        files.append(StoredFile(str(number), now, is_ours=True, **flags))
+        dropped = {decision.name for decision in plan(files, policy, now).dropped}
+        left = [file for file in files if file.name not in dropped]
+        proved = sorted((file.made_at or now, file.name) for file in files if file.is_verified)
+        assert not dropped & {name for _, name in proved[-policy.floor :]}
+        assert not dropped & {file.name for file in files if file.is_pinned}
+        files = left
+
+
+@settings(max_examples=HISTORIES, deadline=None)
 @given(FILES, POLICIES)
 def test_laws_hold_for_any_folder(files: list[StoredFile], policy: Policy) -> None:
     most = policy.max_count
