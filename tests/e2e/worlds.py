@@ -116,7 +116,8 @@ def _good(world: World) -> None:
         make_record("ast_5"),
     )
     with world.app.app_context():
-        world.names["only"] = backups.create(SYSTEM).name
+        # Today's own, so that none is late whatever the time of day is.
+        world.names["only"] = backups.create(SYSTEM, reason=Kind.SCHEDULED).name
         with transaction() as session:
             changed = {"desc": "Another line", "prompt": "You review code changes.\nQuote each line.", "tags": ["git"]}
             catalogue.update(session, SYSTEM, "ast_5", changed, version=1)

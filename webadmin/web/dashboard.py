@@ -64,7 +64,7 @@ def _or_none(read: Callable[[], _T]) -> _T | None:
 def _headline(session: Session, found: Safety, newest: Backup | None, *, has_catalogue: bool) -> dict[str, Any]:
     said: list[str] = []
     if found.state is not safety.State.SAFE:
-        told = Markup("<strong>{}</strong> · {}").format(message(found.title), message(found.line))
+        told = Markup("<strong>{}</strong> · {}{}").format(message(found.title), message(found.line), gettext("."))
         said.append(told)
     if newest is not None and newest.made_at is not None:
         said.append(_last_backup(newest))
