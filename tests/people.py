@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -15,12 +16,12 @@ from webadmin.db import db, transaction
 PASSWORD = "a long walk by the river"
 
 
-def add_person(app: Flask, name: str, password: str = PASSWORD) -> None:
+def add_person(app: Flask, name: str, password: str = PASSWORD, *, role: str = "admin") -> None:
     with app.app_context(), transaction() as session:
-        accounts.add_user(session, accounts.SYSTEM, name, password)
+        accounts.add_user(session, accounts.SYSTEM, name, password, role=role)
 
 
-def add_token(app: Flask, name: str = "robot", **options: int) -> str:
+def add_token(app: Flask, name: str = "robot", **options: Any) -> str:
     with app.app_context(), transaction() as session:
         return accounts.issue_token(session, accounts.SYSTEM, name, **options)[1]
 

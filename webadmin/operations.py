@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, db
-from webadmin.accounts import Actor
+from webadmin import backups, catalogue, db, jobs
+from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import Busy, Counts, Decisions, Mode, Plan, Progress, Staged
 from webadmin.catalogue import Act, Chosen
 from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, Problem, Unavailable
@@ -88,6 +88,14 @@ def locked_by() -> Busy | None:
     return Busy(holder) if holder is not None and holder.what in (_IMPORT, _CHANGE) else None
 
 
+def cancel(actor: Actor, id: str) -> Job:
+    """Ask a task to stop: one's own, or as an administrator any. Raises NotFound, Forbidden."""
+    job = jobs.get(id)
+    if (job.actor_kind, job.actor_name) != (actor.kind, actor.name):
+        require(actor, Permission.ADMINISTER)
+    return jobs.cancel(id)
+
+
 def check_import(
     staged: Staged,
     plan: Plan | None = None,
@@ -150,6 +158,7 @@ def apply_import(
     `check_import` raises, Busy, PlanChanged, SafetyBackupFailed, the errors of `webadmin.db`, and lets
     jobs.Cancelled pass; nothing is changed then.
     """
+    require(actor, Permission.IMPORT)
     check_import(staged, skip_bad=skip_bad, accept_altered=accept_altered)
 
     with backups.hold(actor, _IMPORT):
@@ -246,6 +255,7 @@ def change_assistants(
     `expected` is how many were chosen when somebody agreed. Raises Conflict when that is not so any more, Busy,
     SafetyBackupFailed and the errors of `webadmin.db`; nothing is changed then.
     """
+    require(actor, Permission.WRITE)
     if before is None:
         return _change(actor, chosen, act, expected)
     with backups.hold(actor, _CHANGE):

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from webadmin import clock, db, observability
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, require
 from webadmin.config import SETTINGS, Config, ConfigError
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem, Unavailable
 
@@ -69,6 +69,7 @@ def check(values: Mapping[str, str], current: Config) -> Config:
 
 def save(session: Session, actor: Actor, values: Mapping[str, str], *, current: Config) -> None:
     """Save values by variable, as `check` takes them; one that is as it was keeps who set it. Raises what it raises."""
+    require(actor, Permission.ADMINISTER)
     check(values, current)
     known = list_saved(session)
     for name, text in values.items():

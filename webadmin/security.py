@@ -9,16 +9,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, after_this_request, current_app, g, redirect, request, session, url_for
+from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
 from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import Unauthorized
+from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.routing import RoutingException
 from wtforms import ValidationError
 
-from webadmin import accounts, config, db, keyfile, observability, throttle
-from webadmin.accounts import Actor, ActorKind
+from webadmin import access, accounts, config, db, keyfile, observability, throttle
+from webadmin.accounts import Actor, ActorKind, Permission
 from webadmin.errors import N_, Forbidden, Unavailable
 from webadmin.proxies import PASSED_ON
 from webadmin.sessions import (
@@ -30,12 +32,6 @@ from webadmin.sessions import (
     set_cookie,
 )
 from webadmin.throttle import Throttle, Usage
-
-# Everything that answers to somebody who is not signed in (contract 6). A new route is closed until it stands here.
-_WITHOUT_SESSION = frozenset({"static", "health.ready", "health.alive"})
-OPEN = _WITHOUT_SESSION | {"auth.sign_in", "auth.setup", "prefs.set"}
-# What PUBLIC_READ opens besides, for reading; the views themselves show what is public only.
-PUBLIC = frozenset({"api.list_assistants", "api.show_assistant"})
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
@@ -175,7 +171,7 @@ def is_api() -> bool:
 
 def reads_publicly() -> bool:
     """Whether nobody in particular reads what `PUBLIC_READ` opens: only what is public and published may be shown."""
-    is_reading = request.method in ("GET", "HEAD") and request.endpoint in PUBLIC
+    is_reading = request.method in ("GET", "HEAD") and request.endpoint in access.PUBLIC
     # A token that is not valid is refused, so that its owner hears of it.
     return g.actor is None and is_reading and config.current().public_read and not is_bearer_call(request)
 
@@ -229,7 +225,7 @@ def is_same_site() -> bool:
 
 def _identify() -> None:
     """Find out who makes the request, and count it if it is a call of the API by anybody but a signed-in browser."""
-    if request.endpoint in _WITHOUT_SESSION:
+    if request.endpoint in access.WITHOUT_SESSION:
         return
     if isinstance(session, ServerSession) and session.failure is not None:
         raise session.failure
@@ -247,19 +243,43 @@ def _count_call(caller: str) -> None:
 
 
 def guard() -> ResponseReturnValue | None:
-    """Stop the request of whoever may not make it, or who was made to (CSRF). Raises Unauthorized, CSRFRefused."""
-    if request.endpoint in _WITHOUT_SESSION:
+    """Stop the request of whoever may not make it, or who was made to (CSRF).
+
+    Raises Unauthorized, CSRFRefused, and Forbidden for a role that may not.
+    """
+    if request.endpoint in access.WITHOUT_SESSION:
         return None
-    if g.actor is None and request.endpoint not in OPEN and not reads_publicly() and not reads_metrics_here():
+    if g.actor is None and request.endpoint not in access.OPEN and not reads_publicly() and not reads_metrics_here():
         if not is_for_program() and not has_accounts():
             return redirect(url_for("auth.setup"))
         raise Unauthorized(www_authenticate=_challenge() if is_for_program() else None)
     if request.method not in _SAFE_METHODS and not is_bearer_call(request):
         _check_csrf()
     person = current_person()
-    if person is not None and person.is_temporary and request.endpoint not in _WITH_TEMPORARY_PASSWORD | OPEN:
+    if person is not None and person.is_temporary and request.endpoint not in _WITH_TEMPORARY_PASSWORD | access.OPEN:
         return _first(url_for("profile.password"))
+    if g.actor is not None and request.endpoint is not None and request.method != "OPTIONS":
+        access.check(g.actor, request.endpoint)
     return None
+
+
+def may(permission: Permission) -> bool:
+    """Whether whoever makes this request has a permission."""
+    actor: Actor | None = g.get("actor")
+    return actor is not None and accounts.may(actor, permission)
+
+
+def is_open(url: str, method: str = "GET") -> bool:
+    """Whether whoever makes this request may call an address of this site; true where the guard would not stop them."""
+    actor: Actor | None = g.get("actor")
+    adapter = request_ctx.url_adapter
+    if actor is None or adapter is None or not url.startswith("/"):
+        return True
+    try:
+        endpoint, _ = adapter.match(urlsplit(url).path, method)
+    except (HTTPException, RoutingException):
+        return True
+    return access.is_open_to(actor, endpoint)
 
 
 def _first(address: str) -> ResponseReturnValue:

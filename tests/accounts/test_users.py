@@ -80,10 +80,10 @@ def test_a_name_is_taken_once_whatever_its_case(session) -> None:
         accounts.add_user(session, SYSTEM, "STRASSE", PASSWORD)
 
 
-def test_a_role_other_than_admin_is_refused_in_words(session) -> None:
+def test_a_role_that_does_not_exist_is_refused_in_words(session) -> None:
     with pytest.raises(Invalid) as caught:
-        accounts.add_user(session, SYSTEM, "Vic", PASSWORD, role="viewer")
-    assert "“viewer”" in str(caught.value)
+        accounts.add_user(session, SYSTEM, "Vic", PASSWORD, role="owner")
+    assert "“owner”" in str(caught.value)
 
 
 def test_only_an_administrator_adds_people(session) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, full_disk, make_record
 from webadmin import backups, db
+from webadmin.accounts import SYSTEM
 from webadmin.backups import Backup, InvalidBackup, Kind, LastGoodBackup, Reason, State, keeping
 from webadmin.config import Config
 from webadmin.errors import DomainError, NotFound
@@ -66,8 +67,8 @@ def test_what_is_said_of_a_backup_while_it_is_proved_stays(
 
     def pinned_meanwhile(*given: Any, **more: Any) -> Any:
         with db.transaction() as session:
-            backups.pin(session, name, is_pinned=True)
-            backups.change_note(session, name, "before the audit", shown="")
+            backups.pin(session, SYSTEM, name, is_pinned=True)
+            backups.change_note(session, SYSTEM, name, "before the audit", shown="")
         return prove(*given, **more)
 
     monkeypatch.setattr(keeping, "prove", pinned_meanwhile)
@@ -249,7 +250,7 @@ def test_pinned_backup_survives_retention(data: Config) -> None:
             if day == 0:
                 pinned = name
     with db.transaction() as session:
-        backups.pin(session, pinned, is_pinned=True)
+        backups.pin(session, SYSTEM, pinned, is_pinned=True)
     with time_machine.travel(start + timedelta(days=100), tick=False):
         backups.prune(ADA)
     assert pinned in [backup.name for backup in history()]

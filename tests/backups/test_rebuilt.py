@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, make_record, root_like_anybody
 from webadmin import backups, db
+from webadmin.accounts import SYSTEM
 from webadmin.backups import Backup, Kind, State
 from webadmin.config import Config
 from webadmin.errors import Unavailable
@@ -72,7 +73,7 @@ def test_rows_come_back_with_all_that_the_files_say(data: Config, fill: Fill) ->
 def test_pins_and_notes_are_lost_with_the_database(data: Config) -> None:
     name = backups.create(ADA, note="before the move").name
     with db.transaction() as session:
-        backups.pin(session, name, is_pinned=True)
+        backups.pin(session, SYSTEM, name, is_pinned=True)
     lose_the_rows()
     [found] = history()
     assert (found.is_pinned, found.note) == (False, None)

@@ -161,7 +161,7 @@ def _fill_backups(world: World, browser: Browser) -> None:
         backups.delete(SYSTEM, world.names["binned"])
         world.names["pinned"] = backups.create(SYSTEM, note="before the autumn clean-up").name
         with transaction() as session:
-            backups.pin(session, world.names["pinned"], is_pinned=True)
+            backups.pin(session, SYSTEM, world.names["pinned"], is_pinned=True)
     altered = folder / world.names["altered"]
     altered.write_bytes(altered.read_bytes().replace(b"Code Reviewer", b"Code Reviewed"))
     browser.post(f"/backups/{world.names['altered']}/verify")

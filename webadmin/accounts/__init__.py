@@ -16,7 +16,7 @@ from webadmin.accounts.people import (
     reset_password,
     sign_out,
 )
-from webadmin.accounts.roles import ADMIN, check_role, require_admin
+from webadmin.accounts.permissions import ALLOWED, NotAllowed, Permission, Role, check_role, may, require
 from webadmin.accounts.setup import create_first, create_from_settings, forget_setup_code, setup_code
 from webadmin.accounts.tokens import (
     ListedToken,
@@ -43,7 +43,7 @@ from webadmin.accounts.users import (
 )
 
 __all__ = [
-    "ADMIN",
+    "ALLOWED",
     "BUILT_IN_NAMES",
     "COMMAND_LINE",
     "OTHER_PROGRAM",
@@ -53,6 +53,9 @@ __all__ = [
     "ActorKind",
     "Device",
     "ListedToken",
+    "NotAllowed",
+    "Permission",
+    "Role",
     "SignedInAt",
     "Token",
     "TokenUse",
@@ -83,7 +86,8 @@ __all__ = [
     "list_sessions",
     "list_tokens",
     "list_users",
-    "require_admin",
+    "may",
+    "require",
     "reset_password",
     "revoke_token",
     "save_preferences",

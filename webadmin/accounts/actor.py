@@ -21,7 +21,7 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, by name, and with which role. Until roles exist every actor is an admin."""
+    """Who acts, by name, and with which role."""
 
     kind: ActorKind
     name: str

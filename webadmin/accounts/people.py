@@ -16,7 +16,7 @@ from webadmin.accounts import devices
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import hash_password, suggest_password
-from webadmin.accounts.roles import ADMIN, check_role, require_admin
+from webadmin.accounts.permissions import Permission, Role, check_role, require
 from webadmin.accounts.users import add_user, check_name, find_user
 from webadmin.errors import N_, Conflict, NotFound, Unavailable
 
@@ -39,7 +39,7 @@ def get_person_named(session: Session, name: str) -> User:
     return user
 
 
-def invite(session: Session, actor: Actor, name: str, *, role: str = ADMIN) -> tuple[User, str]:
+def invite(session: Session, actor: Actor, name: str, *, role: str = Role.ADMIN) -> tuple[User, str]:
     """Add a person; returns also the password for the first sign-in, which nothing can show again.
 
     Raises Forbidden, Invalid (name, role), Conflict when the name is taken.
@@ -52,9 +52,9 @@ def invite(session: Session, actor: Actor, name: str, *, role: str = ADMIN) -> t
 
 def change_person(session: Session, actor: Actor, user_id: int, *, name: str, role: str) -> User:
     """Give a person another name and role. Raises Forbidden, NotFound, Invalid (name, role), Conflict."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     user, normal = get_person(session, user_id), check_name(name)
-    if check_role(role) != ADMIN:
+    if check_role(role) != Role.ADMIN:
         _require_another_admin(session, user)
     other = find_user(session, normal)
     if other is not None and other is not user:
@@ -66,7 +66,7 @@ def change_person(session: Session, actor: Actor, user_id: int, *, name: str, ro
 
 def deactivate(session: Session, actor: Actor, user_id: int) -> User:
     """Keep a person out from now on. Raises Forbidden, NotFound, Conflict for the last one."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     user = get_person(session, user_id)
     _require_another_admin(session, user)
     user.deactivated_at = user.deactivated_at or clock.now_text()
@@ -76,7 +76,7 @@ def deactivate(session: Session, actor: Actor, user_id: int) -> User:
 
 def activate(session: Session, actor: Actor, user_id: int) -> User:
     """Let a person in again, with the password of before. Raises Forbidden, NotFound."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     user = get_person(session, user_id)
     user.deactivated_at = None
     return user
@@ -84,7 +84,7 @@ def activate(session: Session, actor: Actor, user_id: int) -> User:
 
 def reset_password(session: Session, actor: Actor, user_id: int) -> tuple[User, str]:
     """Give a person a password for one sign-in and return it; nothing can show it again. Raises Forbidden, NotFound."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     user, password = get_person(session, user_id), suggest_password()
     user.password_hash, user.password_changed_at, user.is_temporary = hash_password(password), clock.now_text(), True
     _end_sessions(user)
@@ -93,7 +93,7 @@ def reset_password(session: Session, actor: Actor, user_id: int) -> tuple[User, 
 
 def sign_out(session: Session, actor: Actor, user_id: int) -> User:
     """End every session of a person. Raises Forbidden, NotFound, RuntimeUnavailable."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     user = get_person(session, user_id)
     devices.end_sessions(user.id)
     return user
@@ -109,8 +109,8 @@ def _end_sessions(user: User) -> None:
 
 def _require_another_admin(session: Session, user: User) -> None:
     """Raises Conflict when nobody else could administrate. In a transaction for writing, two at once queue."""
-    others = select(func.count()).where(User.role == ADMIN, User.deactivated_at.is_(None), User.id != user.id)
-    if user.role == ADMIN and user.deactivated_at is None and not session.scalar(others):
+    others = select(func.count()).where(User.role == Role.ADMIN, User.deactivated_at.is_(None), User.id != user.id)
+    if user.role == Role.ADMIN and user.deactivated_at is None and not session.scalar(others):
         raise Conflict(
             N_("“%(name)s” is the last administrator."), hint=N_("Make somebody else one first."), name=user.name
         )

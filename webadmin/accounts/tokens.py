@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from webadmin import clock, runtime
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import Token
-from webadmin.accounts.roles import ADMIN, check_role, require_admin
+from webadmin.accounts.permissions import Permission, Role, check_role, require
 from webadmin.accounts.users import check_name
 from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, Unavailable
 
@@ -55,13 +55,13 @@ class ListedToken:
 
 
 def issue_token(
-    session: Session, actor: Actor, name: str, *, role: str = ADMIN, expires_days: int | None = None
+    session: Session, actor: Actor, name: str, *, role: str = Role.ADMIN, expires_days: int | None = None
 ) -> tuple[Token, str]:
     """Make a token; returns its row and its text, which nothing can show again.
 
     Raises Forbidden, Invalid (name, role, days), Conflict when a valid token has this name.
     """
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     check_role(role)
     normal = check_name(name)
     if _valid_named(session, normal):
@@ -106,7 +106,7 @@ def get_token(session: Session, id: int) -> Token:
 
 def revoke_token(session: Session, actor: Actor, *, id: int | None = None, name: str | None = None) -> Token:
     """End a token, named by id or name, at once. Raises Forbidden, NotFound."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     which = Token.id == id if id is not None else Token.name == name
     token = session.scalar(select(Token).where(which, Token.revoked_at.is_(None)).order_by(Token.id.desc()))
     if token is None:

@@ -16,7 +16,7 @@ from webadmin.accounts import tries
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import check_password, hash_password, verify_password
-from webadmin.accounts.roles import ADMIN, check_role, require_admin
+from webadmin.accounts.permissions import Permission, Role, check_role, require
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem
 
 NAME_MAX = 64
@@ -55,9 +55,9 @@ def find_user(session: Session, name: str) -> User | None:
     return _by_name(session, _normal_name(name[:_NAME_SENT_MAX]))
 
 
-def add_user(session: Session, actor: Actor, name: str, password: str, *, role: str = ADMIN) -> User:
+def add_user(session: Session, actor: Actor, name: str, password: str, *, role: str = Role.ADMIN) -> User:
     """Add a person. Raises Forbidden, Invalid (name, password, role), Conflict when the name is taken."""
-    require_admin(actor)
+    require(actor, Permission.ADMINISTER)
     check_role(role)
     normal = check_name(name)
     if _by_name(session, normal) is not None:

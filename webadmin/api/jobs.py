@@ -17,6 +17,7 @@ from webadmin.api import answers
 from webadmin.api.parameters import read_query
 from webadmin.errors import Conflict, Unavailable
 from webadmin.jobs import Job, State
+from webadmin.security import current_actor
 
 _WAIT_SECONDS = 60.0
 _RETRY_AFTER_SECONDS = "10"
@@ -41,7 +42,7 @@ def show_job(id: str) -> Response:
 def cancel_job(id: str) -> Response:
     """Ask a task to stop, which then has changed nothing; one that has ended stays as it is."""
     read_query({})
-    return answers.success(as_json(jobs.cancel(id)))
+    return answers.success(as_json(operations.cancel(current_actor(), id)))
 
 
 def answer(job: Job, status: int = 200) -> Response:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from webadmin import catalogue, clock, db
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups.document import Integrity, InvalidBackup
@@ -68,7 +68,11 @@ def refuse_when_busy() -> None:
 
 
 def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
-    """Check a received (plain) file and stage its records in a new scratch catalogue. Raises InvalidBackup."""
+    """Check a received (plain) file and stage its records in a new scratch catalogue.
+
+    Raises Forbidden, InvalidBackup.
+    """
+    require(actor, Permission.IMPORT)
     with path.open("rb") as file:
         return stage(
             file,

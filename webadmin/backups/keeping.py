@@ -15,7 +15,7 @@ from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
 from webadmin import clock, config, damage, db
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents, retention, schedule
 from webadmin.backups import folder as folder_of
 from webadmin.backups.daily import next_runs
@@ -172,11 +172,13 @@ class _WithinOne(Silent):
         self.whole.check_cancelled()
 
 
-def change_note(session: Session, name: str, note: str, *, shown: str) -> None:
+def change_note(session: Session, actor: Actor, name: str, note: str, *, shown: str) -> None:
     """Write what people say about a backup, in the place of the note that they were `shown`.
 
-    Raises NotFound, Invalid for one that is too long, Conflict when another one than `shown` stands there by now.
+    Raises Forbidden, NotFound, Invalid for one that is too long, Conflict when another one than `shown` stands there
+    by now.
     """
+    require(actor, Permission.MANAGE_BACKUPS)
     if len(note) > NOTE_MAX:
         said = Message(N_("This has more than %(limit)d characters."), {"limit": NOTE_MAX})
         raise Invalid(said.template, problems=[Problem(said, field="note")], limit=NOTE_MAX)
@@ -187,8 +189,9 @@ def change_note(session: Session, name: str, note: str, *, shown: str) -> None:
     fact.note = note or None
 
 
-def pin(session: Session, name: str, *, is_pinned: bool) -> None:
-    """Keep a backup from retention, or no longer. Raises NotFound."""
+def pin(session: Session, actor: Actor, name: str, *, is_pinned: bool) -> None:
+    """Keep a backup from retention, or no longer. Raises Forbidden, NotFound."""
+    require(actor, Permission.MANAGE_BACKUPS)
     _fact(session, name).is_pinned = is_pinned
 
 
@@ -204,6 +207,7 @@ def delete(actor: Actor, name: str) -> None:
 
     Raises NotFound, LastGoodBackup for the only verified one, Busy.
     """
+    require(actor, Permission.MANAGE_BACKUPS)
     sync()
     with hold(actor, N_("deletion of a backup")):
         with db.reading() as connection:
@@ -249,6 +253,7 @@ def list_bin() -> list[BinEntry]:
 
 def unbin(actor: Actor, name: str) -> Backup:
     """Bring a backup back from the bin. Raises NotFound, Conflict, Busy."""
+    require(actor, Permission.MANAGE_BACKUPS)
     folder = current_folder()
     with hold(actor, N_("putting a backup back")):
         folder_of.unbin(folder, name)
@@ -270,6 +275,7 @@ def keep_upload(actor: Actor, path: Path, filename: str) -> Backup:
 
     Raises InvalidBackup when it cannot be read, Busy, DiskFull.
     """
+    require(actor, Permission.MANAGE_BACKUPS)
     folder, now = current_folder(), clock.now()
     with path.open("rb") as source:
         proof = prove(source)

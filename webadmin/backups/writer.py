@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 from sqlalchemy import Connection
 
 from webadmin import catalogue, clock, config, damage, db, jobs
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups import format as format_of
@@ -47,6 +47,7 @@ def create(
     A run that fails is kept in the history. Raises Busy when the folder is in use, DiskFull, FolderReadOnly,
     NotProved, DatabaseDamaged, the errors of `webadmin.db`.
     """
+    require(actor, Permission.BACK_UP)
     folder = current_folder()
     with folder_of.hold(folder, who=actor.name, what=N_("backup")):
         return create_locked(actor, reason=Kind(reason), note=note, progress=progress)
@@ -209,6 +210,7 @@ def export(actor: Actor) -> Export:
 
     The read transaction is over before this returns. Raises DiskFull and the errors of `webadmin.db`.
     """
+    require(actor, Permission.EXPORT)
     now = clock.now()
     local = now.astimezone(config.current().timezone)
     jobs.folder().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -229,6 +231,7 @@ def measure_export(actor: Actor) -> tuple[str, int]:
 
     Raises the errors of `webadmin.db`.
     """
+    require(actor, Permission.EXPORT)
     now = clock.now()
     local = now.astimezone(config.current().timezone)
     _, written = _write(_Nowhere(), Kind.MANUAL, actor, now, local.date().isoformat(), Silent())

@@ -23,6 +23,7 @@ from webadmin.catalogue.bulk import (
     DONE,
     FULL,
     GONE,
+    NOT_ALLOWED,
     Act,
     Chosen,
     change_chosen,
@@ -98,7 +99,15 @@ from webadmin.catalogue.trash import (
     put_back,
     trash_numbers,
 )
-from webadmin.catalogue.writing import Change, count_written, iter_written, last_revision, write_records
+from webadmin.catalogue.writing import (
+    Change,
+    count_written,
+    iter_written,
+    last_revision,
+    may_change,
+    may_move,
+    write_records,
+)
 
 __all__ = [
     "CHANGED",
@@ -109,6 +118,7 @@ __all__ = [
     "JSON_NAMES",
     "KEPT_FOR",
     "MOVES",
+    "NOT_ALLOWED",
     "SINGLE_FIELDS",
     "STATUSES",
     "Act",
@@ -178,6 +188,8 @@ __all__ = [
     "list_states",
     "list_trash",
     "longest_waiting",
+    "may_change",
+    "may_move",
     "missing_triggers",
     "new_id",
     "newest_in_trash",

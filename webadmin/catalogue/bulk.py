@@ -11,19 +11,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from webadmin import clock
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, may
 from webadmin.catalogue import changes, limits, review, rows
 from webadmin.catalogue.models import Revision
 from webadmin.catalogue.records import Record, next_version
 from webadmin.catalogue.rows import BATCH
 from webadmin.catalogue.search import Query, find
-from webadmin.catalogue.writing import Change, write_records
+from webadmin.catalogue.writing import Change, needed, write_records
 from webadmin.errors import Invalid
 
 DONE, GONE, CHANGED = "done", "gone", "changed"
 """What became of one: the act was done; it was deleted, or changed, since the list was read."""
 FULL = "full"
 """A tag would be more than the limits allow."""
+NOT_ALLOWED = "not-allowed"
+"""The actor may not change this one."""
 
 Act = Callable[[Record], Change | str]
 """What an act does to one record: a change, or the word for why it leaves it alone."""
@@ -107,10 +109,10 @@ def iter_chosen(session: Session, chosen: Chosen) -> Iterator[Record]:
         yield from (records[each] for each in batch if each in records)
 
 
-def foresee(session: Session, chosen: Chosen, act: Act) -> Counter[str]:
-    """How many of the chosen ones an act would change, and why it would leave the others alone. Writes nothing."""
+def foresee(session: Session, actor: Actor, chosen: Chosen, act: Act) -> Counter[str]:
+    """How many of the chosen ones an actor would change, and why the others would be left alone. Writes nothing."""
     found: Counter[str] = Counter()
-    for _ in _decide(session, chosen_ids(session, chosen), chosen.seen_at, act, found):
+    for _ in _decide(session, actor, chosen, act, found):
         pass
     return found
 
@@ -124,18 +126,19 @@ def change_chosen(
     """Do an act to the chosen ones; returns how many were changed (`DONE`) and why the others were left alone."""
     changes.absorb(session)
     found: Counter[str] = Counter()
-    decided = _decide(session, chosen_ids(session, chosen), chosen.seen_at, act, found)
+    decided = _decide(session, actor, chosen, act, found)
     write_records(session.connection(), actor, decided, source="edit")
     return found
 
 
 def _decide(
     session: Session,
-    ids: Sequence[str],
-    seen_at: str,
+    actor: Actor,
+    chosen: Chosen,
     act: Act,
     found: Counter[str],
 ) -> Iterator[Change]:
+    ids, seen_at = chosen_ids(session, chosen), chosen.seen_at
     for start in range(0, len(ids), BATCH):
         batch = ids[start : start + BATCH]
         records = {record.id: record for record in rows.records_of(session.connection(), batch)}
@@ -148,6 +151,8 @@ def _decide(
                 found[CHANGED] += 1
             else:
                 decision = act(record)
+                if isinstance(decision, Change) and not may(actor, needed(decision)):
+                    decision = NOT_ALLOWED
                 found[decision if isinstance(decision, str) else DONE] += 1
                 if not isinstance(decision, str):
                     yield decision

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
 from webadmin import clock
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, may, require
 from webadmin.catalogue import rows
 from webadmin.catalogue.models import Change as LoggedChange
 from webadmin.catalogue.models import Revision, Trash
@@ -60,9 +60,12 @@ def write_records(connection: Connection, actor: Actor, changes: Iterable[Change
     """Apply changes in batches, each with its revision; deletions go to the trash. Returns how many were written.
 
     The caller holds the write transaction and has absorbed foreign changes before. `changes` is read lazily, so it
-    may raise to cancel: the caller's transaction then rolls everything back.
+    may raise to cancel: the caller's transaction then rolls everything back, as with NotAllowed, which is raised for
+    a change that the actor may not make (`needed`).
     """
     of = rows.shape(connection)
+    if not may(actor, Permission.PUBLISH):
+        changes = _allowed(actor, changes)
     count = 0
     for batch in rows.batches(changes, lambda change: change.record):
         _write_batch(connection, of, batch)
@@ -71,6 +74,33 @@ def write_records(connection: Connection, actor: Actor, changes: Iterable[Change
     # Only our own entries can be in the log: this transaction holds the write lock and absorbed the others.
     connection.execute(delete(LoggedChange))
     return count
+
+
+def needed(change: Change) -> Permission:
+    """What it takes to make a change; whatever is or becomes published, and a review, is not for every writer."""
+    before, after = change.before, change.after
+    if any(record is not None and record.status == "published" for record in (before, after)):
+        return Permission.PUBLISH
+    if before is None or after is None:
+        return Permission.WRITE
+    is_rejection = after.status == "rejected" != before.status
+    return Permission.PUBLISH if is_rejection or after.review_note != before.review_note else Permission.WRITE
+
+
+def may_change(actor: Actor, record: Record) -> bool:
+    """Whether an actor may change the fields of a record, or delete it."""
+    return may(actor, needed(Change(record, None)))
+
+
+def may_move(actor: Actor, record: Record, status: str) -> bool:
+    """Whether an actor may move a record to another status."""
+    return may(actor, needed(Change(record, msgspec.structs.replace(record, status=status))))
+
+
+def _allowed(actor: Actor, changes: Iterable[Change]) -> Iterator[Change]:
+    for change in changes:
+        require(actor, needed(change))
+        yield change
 
 
 def _write_batch(connection: Connection, of: rows.Shape, batch: Sequence[Change]) -> None:

@@ -15,7 +15,7 @@ from webadmin.db import db, transaction
 user = AppGroup("user", help="People who may sign in.")
 token = AppGroup("token", help="Tokens with which programs call the API.")
 
-_role = click.option("--role", required=True, metavar="ROLE", help="What it may do; this version knows admin.")
+_role = click.option("--role", required=True, metavar="ROLE", help="viewer, editor, reviewer or admin.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

@@ -28,7 +28,7 @@ def build(actor: Actor, progress: Progress, *, source: str | None = None) -> Rep
     Raises Forbidden, Conflict when the database is sound, RecoveryRuns, NothingToRecoverFrom, NotFound and NotSound
     for `source`, RecoveryStopped, the errors of `webadmin.db`; lets jobs.Cancelled pass. Nothing is left then.
     """
-    accounts.require_admin(actor)
+    accounts.require(actor, accounts.Permission.ADMINISTER)
     with workshop.alone():
         workshop.check_needed()
         workshop.clear()

@@ -60,7 +60,7 @@ def apply(actor: Actor, progress: Progress, *, edition: str | None = None, job_i
     changed the damaged file or the copy since, RecoveryRuns, RecoveryStopped, the errors of `webadmin.db`; lets
     jobs.Cancelled pass. Nothing is changed then, and the plan stays.
     """
-    accounts.require_admin(actor)
+    accounts.require(actor, accounts.Permission.ADMINISTER)
     path, new = workshop.database(), workshop.folder() / "new.db"
     with workshop.alone(), open_plan() as plan:
         report = plan.report
@@ -91,7 +91,7 @@ def find_outcome(job_id: str) -> dict[str, Any] | None:
 
 def discard(actor: Actor) -> None:
     """Drop what was prepared; the damaged file stays as it is. Raises Forbidden, RecoveryRuns."""
-    accounts.require_admin(actor)
+    accounts.require(actor, accounts.Permission.ADMINISTER)
     with workshop.alone():
         workshop.clear()
 

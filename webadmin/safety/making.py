@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webadmin import backups, db, jobs, strict
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission, require
 from webadmin.errors import N_, Message
 from webadmin.jobs import Job, Progress
 from webadmin.safety.facts import forget
@@ -38,8 +38,10 @@ jobs.on_stopped(MANUAL_BACKUP, find_backup)
 def start_backup(actor: Actor, *, note: str | None = None) -> Job:
     """Begin to make a backup by hand, as a task that every way in shows; its result is the row of the backup.
 
-    Its failures are those of `backups.create`. Raises Busy when the folder is in use already, RuntimeUnavailable.
+    Its failures are those of `backups.create`. Raises Forbidden, RuntimeUnavailable, Busy when the folder is in use
+    already.
     """
+    require(actor, Permission.BACK_UP)
     backups.refuse_when_busy()
 
     def work(progress: Progress) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def unpin(name: str) -> ResponseReturnValue:
     """Leave a backup to retention again; its note stays."""
     backups.sync()
     with transaction() as session:
-        backups.pin(session, name, is_pinned=False)
+        backups.pin(session, current_actor(), name, is_pinned=False)
     return redirect(url_for("backups.show", name=name), toast=gettext("Unpinned. Retention decides about it again."))
 
 
@@ -75,9 +75,9 @@ def _written(name: str, *, is_pin: bool) -> flask.Response:
         with transaction() as session:
             # What the program itself noted is shown in the reader's language: that alone is no change.
             if text != _shown(backups.get(session, name)):
-                backups.change_note(session, name, text, shown=request.form.get("shown", ""))
+                backups.change_note(session, current_actor(), name, text, shown=request.form.get("shown", ""))
             if is_pin:
-                backups.pin(session, name, is_pinned=True)
+                backups.pin(session, current_actor(), name, is_pinned=True)
     except Invalid as error:
         return _question(backup, text, is_pin=is_pin, error=message(error.message), status=422)
     except Conflict:

@@ -36,6 +36,12 @@ STATUSES = {
     "published": Word(N_("Published"), "circle-check", "ok"),
     "rejected": Word(N_("Rejected"), "circle-x", "bad"),
 }
+ROLES = {
+    "viewer": N_("Viewer"),
+    "editor": N_("Editor"),
+    "reviewer": N_("Reviewer"),
+    "admin": N_("Administrator"),
+}
 BACKUP_KINDS = {
     "scheduled": Word(N_("Automatic"), "clock", "mute"),
     "manual": Word(N_("Manual"), "hand-click", "mute"),
@@ -74,7 +80,7 @@ def register(app: Flask) -> None:
         sentences=sentences,
     )
     env.globals.update(
-        icon=icon, STATUSES=STATUSES, BACKUP_KINDS=BACKUP_KINDS, BACKUP_STATES=BACKUP_STATES, asset=asset
+        icon=icon, STATUSES=STATUSES, ROLES=ROLES, BACKUP_KINDS=BACKUP_KINDS, BACKUP_STATES=BACKUP_STATES, asset=asset
     )
 
 

@@ -8,6 +8,7 @@ from wtforms import BooleanField, Field, HiddenField, IntegerField, PasswordFiel
 from wtforms.validators import Optional, StopValidation
 
 from webadmin.errors import DomainError, Invalid
+from webadmin.web.filters import ROLES
 
 
 def _filled(_form: FlaskForm, field: Field) -> None:
@@ -35,17 +36,24 @@ class SetupForm(FlaskForm):  # type: ignore[misc]
     password = PasswordField(lazy_gettext("Password"), [_filled])
 
 
+def _role_choices() -> list[tuple[str, str]]:
+    return [(role, gettext(text)) for role, text in ROLES.items()]
+
+
 class TokenForm(FlaskForm):  # type: ignore[misc]
     """A new API token."""
 
     name = StringField(lazy_gettext("Name"), [_filled])
+    # What programs need most; whoever gives more does so knowingly.
+    role = SelectField(lazy_gettext("Role"), choices=_role_choices, default="viewer", validate_choice=False)
     expires_days = IntegerField(lazy_gettext("Valid for days"), [Optional()])
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
-    """A new person, or one whose name changes."""
+    """A new person, or one whose name or role changes."""
 
     name = StringField(lazy_gettext("User name"), [_filled])
+    role = SelectField(lazy_gettext("Role"), choices=_role_choices, default="editor", validate_choice=False)
 
 
 class PreferencesForm(FlaskForm):  # type: ignore[misc]

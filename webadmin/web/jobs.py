@@ -10,7 +10,7 @@ from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
-from webadmin import clock, jobs, security
+from webadmin import clock, jobs, operations, security
 from webadmin.errors import N_
 from webadmin.jobs import Job, State
 from webadmin.safety import MANUAL_BACKUP
@@ -75,7 +75,7 @@ def show(id: str) -> ResponseReturnValue:
 @bp.post("/<id>/cancel")
 def cancel(id: str) -> ResponseReturnValue:
     """Ask a task to stop; what it changed is rolled back."""
-    jobs.cancel(id)
+    operations.cancel(security.current_actor(), id)
     return redirect(security.safe_next(request.form.get("next")) if "next" in request.form else url_for(".show", id=id))
 
 

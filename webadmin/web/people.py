@@ -32,7 +32,7 @@ def add() -> ResponseReturnValue:
     if form.validate_on_submit():
         try:
             with transaction() as session:
-                user, password = accounts.invite(session, current_actor(), form.name.data)
+                user, password = accounts.invite(session, current_actor(), form.name.data, role=form.role.data)
         except (Invalid, Conflict) as error:
             show_problems(form, error)
         else:
@@ -48,13 +48,12 @@ def show(user_id: int) -> ResponseReturnValue:
 
 @bp.post(_PERSON)
 def change(user_id: int) -> ResponseReturnValue:
-    """Give a person another name."""
-    form = PersonForm()
+    """Give a person another name or role."""
+    form = PersonForm(role=_person(user_id).role)
     if form.validate_on_submit():
         try:
             with transaction() as session:
-                person = accounts.get_person(session, user_id)
-                accounts.change_person(session, current_actor(), user_id, name=form.name.data, role=person.role)
+                accounts.change_person(session, current_actor(), user_id, name=form.name.data, role=form.role.data)
         except (Invalid, Conflict) as error:
             show_problems(form, error)
         else:
@@ -116,7 +115,7 @@ def _list_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
 
 def _person_page(user_id: int, form: PersonForm | None = None, *, status: int = 200) -> ResponseReturnValue:
     person = _person(user_id)
-    form = form or PersonForm(formdata=None, name=person.name)
+    form = form or PersonForm(formdata=None, name=person.name, role=person.role)
     try:
         session_count = len(accounts.list_sessions(person.id))
     except Unavailable:

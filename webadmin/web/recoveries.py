@@ -14,7 +14,7 @@ BUILD, APPLY = "recovery-build", "recovery-apply"
 
 def start_build(actor: Actor, source: str | None) -> Job:
     """Begin to build from a copy, the newest sound one without a name. Raises Forbidden, RuntimeUnavailable."""
-    accounts.require_admin(actor)
+    accounts.require(actor, accounts.Permission.ADMINISTER)
 
     def work(progress: Progress) -> dict[str, Any]:
         return {"source": recovery.build(actor, progress, source=source).source}
@@ -24,7 +24,7 @@ def start_build(actor: Actor, source: str | None) -> Job:
 
 def start_apply(actor: Actor, edition: str) -> Job:
     """Begin to put in place what was shown in this edition of the choices. Raises Forbidden, RuntimeUnavailable."""
-    accounts.require_admin(actor)
+    accounts.require(actor, accounts.Permission.ADMINISTER)
     id = jobs.new_id()
 
     def work(progress: Progress) -> dict[str, Any]:

@@ -40,7 +40,7 @@ _WORDS = {
 
 @bp.before_request
 def _for_administrators() -> None:
-    accounts.require_admin(current_actor())
+    accounts.require(current_actor(), accounts.Permission.ADMINISTER)
 
 
 @bp.get("")

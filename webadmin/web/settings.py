@@ -30,7 +30,11 @@ def add_token() -> ResponseReturnValue:
         try:
             with transaction() as session:
                 token, text = accounts.issue_token(
-                    session, current_actor(), form.name.data, expires_days=form.expires_days.data
+                    session,
+                    current_actor(),
+                    form.name.data,
+                    role=form.role.data,
+                    expires_days=form.expires_days.data,
                 )
         except (Invalid, Conflict) as error:
             show_problems(form, error)

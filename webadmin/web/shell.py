@@ -70,6 +70,10 @@ class Shell:
             return None
         return ShellUser(person.name, person.role, _initials(person.name), person.is_temporary)
 
+    def is_open(self, url: str | None, method: str = "GET") -> bool:
+        """Whether this person's role may follow a link, or send a form there."""
+        return not url or security.is_open(url, method)
+
     @cached_property
     def counts(self) -> Any:
         """Counts of the navigation; None when the database cannot be read."""

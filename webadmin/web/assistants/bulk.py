@@ -12,7 +12,7 @@ from flask_babel import gettext, ngettext
 from werkzeug.datastructures import MultiDict
 
 from webadmin import catalogue, operations
-from webadmin.catalogue import CHANGED, DONE, FULL, GONE, Act, Chosen
+from webadmin.catalogue import CHANGED, DONE, FULL, GONE, NOT_ALLOWED, Act, Chosen
 from webadmin.db import translated_errors
 from webadmin.errors import N_
 from webadmin.operations import BulkResult
@@ -54,7 +54,7 @@ def move_selected(status: str) -> ResponseReturnValue:
     is_whole_list = of.query is not None
     if is_whole_list and not request.form.get("confirmed"):
         with translated_errors():
-            found = catalogue.foresee(reading(), of, act)
+            found = catalogue.foresee(reading(), current_actor(), of, act)
         rest = _left_alone(found, status)
         if not found[DONE]:
             return _told(found, rest)
@@ -103,7 +103,7 @@ def delete_selected() -> ResponseReturnValue:
     if not request.form.get("confirmed"):
         with translated_errors():
             session = reading()
-            found = catalogue.foresee(session, of, catalogue.to_trash)
+            found = catalogue.foresee(session, current_actor(), of, catalogue.to_trash)
             ids = catalogue.chosen_ids(session, of)[:_NAMED]
             named = [record for each in ids if (record := catalogue.find_record(session, each)) is not None]
         if not found[DONE]:
@@ -162,7 +162,7 @@ def _left_alone(found: Counter[str], status: str) -> list[str]:
             ),
         ]
     else:
-        stayed = found.total() - found[DONE] - found[CHANGED] - found[GONE]
+        stayed = found.total() - sum(found[each] for each in (DONE, CHANGED, GONE, NOT_ALLOWED))
         counted = [(stayed, ngettext("%(num)d was not published.", "%(num)d were not published.", stayed))]
     return [*(text for count, text in counted if count), *_meanwhile(found)]
 
@@ -185,8 +185,16 @@ def _tagged(found: Counter[str]) -> list[str]:
 
 
 def _meanwhile(found: Counter[str]) -> list[str]:
-    changed, gone = found[CHANGED], found[GONE]
+    changed, gone, closed = found[CHANGED], found[GONE], found[NOT_ALLOWED]
     counted = [
+        (
+            closed,
+            ngettext(
+                "%(num)d needs a reviewer or an administrator and was left out.",
+                "%(num)d need a reviewer or an administrator and were left out.",
+                closed,
+            ),
+        ),
         (
             changed,
             ngettext(

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webadmin import catalogue, clock
 from webadmin.db import db, translated_errors
 from webadmin.errors import Invalid, Message
+from webadmin.security import current_actor
 from webadmin.web import imports
 from webadmin.web.assistants.blueprint import bp, reading, way_back
 from webadmin.web.htmx import page, wants_fragment
@@ -73,4 +74,10 @@ def actions(key: str) -> ResponseReturnValue:
     """What can be done with one assistant; the menu of its row asks for it when it is opened."""
     with translated_errors():
         record = catalogue.get(reading(), catalogue.decode_id(key))
-    return page("assistants/actions.html", "assistants/_actions.html", record=record, back=way_back())
+    return page(
+        "assistants/actions.html",
+        "assistants/_actions.html",
+        record=record,
+        may_change=catalogue.may_change(current_actor(), record),
+        back=way_back(),
+    )

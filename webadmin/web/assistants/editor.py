@@ -9,7 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
-from webadmin import catalogue
+from webadmin import catalogue, security
+from webadmin.accounts import NotAllowed, Permission
 from webadmin.catalogue import Record
 from webadmin.db import transaction, translated_errors
 from webadmin.errors import N_, Conflict, DomainError, Invalid, Message, NotFound, Problem, StaleVersion, Unavailable
@@ -101,9 +102,9 @@ def update(key: str) -> ResponseReturnValue:
                 return conflict_page(reading(), assistant_id, typed)
         with transaction() as session:
             record = _save(session, assistant_id, typed, before)
-    except (Invalid, Unavailable) as error:
+    except (Invalid, NotAllowed, Unavailable) as error:
         # A fragment's toast leaves the page as it is; a page must bring the text back.
-        if isinstance(error, Unavailable) and wants_fragment():
+        if not isinstance(error, Invalid) and wants_fragment():
             raise
         with translated_errors():
             session = reading()
@@ -228,6 +229,7 @@ def _new_page(
         view=PromptView.of(typed.prompt, None, shown),
         limits=catalogue.current_limits(),
         tags=texts.split_tags(typed.tags),
+        is_read_only=False,
         **_problems(error),
     )
 
@@ -265,6 +267,8 @@ def _editor(
     version: int | None = None,
     shown: str | None = None,
 ) -> dict[str, Any]:
+    actor = current_actor()
+    may_change = catalogue.may_change(actor, record)
     typed = typed or Typed.from_record(record)
     note = record.review_note or ""
     current = record.version or 0
@@ -279,7 +283,10 @@ def _editor(
         "tags": texts.split_tags(typed.tags),
         "note": request.form.get("review_note", note),
         "limits": catalogue.current_limits(),
-        "moves": MOVES.get(record.status, ()),
+        "moves": [move for move in MOVES.get(record.status, ()) if catalogue.may_move(actor, record, move.status)],
+        "may_change": may_change,
+        "is_read_only": not may_change,
+        "may_review": security.may(Permission.PUBLISH),
         "revisions": catalogue.list_revisions(session, str(record.id), most=_VERSIONS_SHOWN),
         "others": _other_fields(record),
         "labels": LABELS,

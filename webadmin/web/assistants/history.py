@@ -14,7 +14,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, clock, security
-from webadmin.accounts import Actor
+from webadmin.accounts import Actor, Permission
 from webadmin.backups import Kept
 from webadmin.catalogue import PastState, Record
 from webadmin.db import transaction, translated_errors
@@ -111,6 +111,7 @@ def history(key: str) -> ResponseReturnValue:
         left=left,
         version=record.version or 0 if record else "",
         is_first=shown.is_first,
+        may_change=catalogue.may_change(current_actor(), record) if record else security.may(Permission.WRITE),
         next_before=states[_PAGE - 1].number if len(states) > _PAGE else None,
         **pair,
     )

@@ -1,0 +1,229 @@
+"""Who may do what: the table of docs/people.md, held against every route and against the functions behind them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.people import add_person, add_token, session_token, sign_in
+from webadmin import access, accounts, backups, catalogue, jobs, operations, recovery, safety, saved_settings
+from webadmin import config as settings
+from webadmin.accounts import ALLOWED, SYSTEM, Actor, ActorKind, NotAllowed, Permission, Role
+from webadmin.catalogue import Chosen
+from webadmin.db import db, transaction
+from webadmin.errors import Forbidden
+
+DOCUMENT = Path(__file__).parent.parent / "docs" / "people.md"
+COLUMNS = (Role.VIEWER, Role.EDITOR, Role.REVIEWER, Role.ADMIN)
+FIELDS = {"title": "One", "desc": "d", "emoji": "1", "prompt": "p"}
+
+
+def table() -> dict[str, dict[str, bool]]:
+    """What the document says: permission → role → whether."""
+    found = {}
+    for line in DOCUMENT.read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `"):
+            found[cells[0].strip("`")] = {role: cell == "yes" for role, cell in zip(COLUMNS, cells[2:], strict=True)}
+    return found
+
+
+TABLE = table()
+
+
+def actor(role: str) -> Actor:
+    return Actor(ActorKind.PERSON, role.title(), role)
+
+
+def test_the_document_tells_what_the_program_does() -> None:
+    assert {each: {role: each in ALLOWED[role] for role in COLUMNS} for each in Permission} == TABLE
+
+
+def test_each_route_has_a_permission_or_is_open(app: Flask) -> None:
+    routes = {rule.endpoint for rule in app.url_map.iter_rules()}
+    assert routes - access.OPEN - access.SIGNED_IN == access.NEEDED.keys() - {"dev.ui"}
+
+
+def calls(app: Flask) -> Iterator[tuple[str, str, str]]:
+    """Method, address and endpoint of everything that asks for a permission."""
+    for rule in app.url_map.iter_rules():
+        path = re.sub(r"<[^>]+>", "x", re.sub(r"<int[^>]*>", "1", rule.rule))
+        for method in sorted((rule.methods or set()) - {"OPTIONS"}):
+            if rule.endpoint in access.NEEDED:
+                yield method, path, rule.endpoint
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_a_person_reaches_exactly_what_the_table_gives(app: Flask, role: str) -> None:
+    add_person(app, "Somebody", role=role)
+    browser = app.test_client()
+    sign_in(browser, "Somebody")
+    headers = {"X-CSRFToken": session_token(browser)}
+    for method, path, endpoint in calls(app):
+        answer = browser.open(path, method=method, headers=headers)
+        answer.close()
+        assert (answer.status_code == 403) == (not TABLE[access.NEEDED[endpoint]][role]), (method, path)
+        assert answer.status_code < 500, (method, path)
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_a_token_reaches_exactly_what_the_table_gives(app: Flask, role: str) -> None:
+    headers = {"Authorization": f"Bearer {add_token(app, role=role)}"}
+    for method, path, endpoint in calls(app):
+        if path.startswith("/api/"):
+            answer = app.test_client().open(path, method=method, headers=headers)
+            answer.close()
+            assert (answer.status_code == 403) == (not TABLE[access.NEEDED[endpoint]][role]), (method, path)
+
+
+def test_a_role_of_a_later_version_may_nothing(app: Flask) -> None:
+    add_person(app, "Ada")
+    with app.app_context(), transaction() as session:
+        accounts.list_users(session)[0].role = "owner"
+    browser = app.test_client()
+    sign_in(browser, "Ada")
+    assert browser.get("/assistants").status_code == 403
+    assert browser.post("/sign-out", headers={"X-CSRFToken": session_token(browser)}).status_code == 303
+
+
+def test_a_route_without_a_row_is_closed_to_administrators_too() -> None:
+    with pytest.raises(Forbidden):
+        access.check(SYSTEM, "a.new_one")
+
+
+@pytest.fixture
+def site(app: Flask, tmp_path: Path) -> Iterator[Path]:
+    """A catalogue with one of each status, a backup, one in the bin, one in the trash, and a file to import."""
+    with app.app_context():
+        with transaction() as session:
+            for status in ("draft", "pending", "published", "rejected"):
+                made = catalogue.create(session, SYSTEM, FIELDS, assistant_id=status)
+                if status == "rejected":
+                    made = catalogue.set_status(session, SYSTEM, status, "pending", version=made.version)
+                if status != "draft":
+                    catalogue.set_status(session, SYSTEM, status, status, version=made.version)
+            catalogue.create(session, SYSTEM, FIELDS, assistant_id="gone")
+            catalogue.remove(session, SYSTEM, "gone")
+        for _ in range(3):
+            backups.create(SYSTEM)
+        backups.delete(SYSTEM, backup_name())
+        file = tmp_path / "import.json"
+        file.write_text('[{"id": "new", "title": "New", "prompt": "p"}]')
+        yield file
+
+
+def backup_name() -> str:
+    return backups.list_backups(db.session())[0].name
+
+
+def in_transaction(act: Callable) -> Callable[[Actor, Path], object]:
+    def do(who: Actor, _: Path) -> object:
+        with transaction() as session:
+            return act(session, who)
+
+    return do
+
+
+def move(id: str, status: str, **note: str) -> Callable[[Actor, Path], object]:
+    def act(session, who: Actor) -> object:
+        version = catalogue.get(session, id).version
+        return catalogue.set_status(session, who, id, status, version=version, **note)
+
+    return in_transaction(act)
+
+
+def retitle(id: str) -> Callable[[Actor, Path], object]:
+    return in_transaction(
+        lambda session, who: catalogue.update(
+            session, who, id, {"title": "Two"}, version=catalogue.get(session, id).version
+        )
+    )
+
+
+def import_it(who: Actor, file: Path) -> object:
+    options = operations.ImportOptions(mode=backups.Mode.MERGE)
+    return operations.import_file(who, file, options, source_name="import.json")
+
+
+def cancel_of_another(who: Actor, _: Path) -> object:
+    return operations.cancel(who, safety.start_backup(SYSTEM).id)
+
+
+ACTS: list[tuple[str, Permission, Callable[[Actor, Path], object]]] = [
+    ("create", Permission.WRITE, in_transaction(lambda s, who: catalogue.create(s, who, FIELDS))),
+    ("change a draft", Permission.WRITE, retitle("draft")),
+    ("change what waits", Permission.WRITE, retitle("pending")),
+    ("change what is published", Permission.PUBLISH, retitle("published")),
+    ("submit", Permission.WRITE, move("draft", "pending")),
+    ("withdraw", Permission.WRITE, move("pending", "draft")),
+    ("submit again", Permission.WRITE, move("rejected", "pending")),
+    ("publish", Permission.PUBLISH, move("pending", "published")),
+    ("publish a draft", Permission.PUBLISH, move("draft", "published")),
+    ("unpublish", Permission.PUBLISH, move("published", "draft")),
+    ("reject", Permission.PUBLISH, move("pending", "rejected")),
+    ("write the review note", Permission.PUBLISH, move("rejected", "rejected", note="Again.")),
+    ("duplicate", Permission.WRITE, in_transaction(lambda s, who: catalogue.duplicate(s, who, "published", title="C"))),
+    ("delete a draft", Permission.WRITE, in_transaction(lambda s, who: catalogue.remove(s, who, "draft"))),
+    ("delete what is published", Permission.PUBLISH, in_transaction(lambda s, w: catalogue.remove(s, w, "published"))),
+    (
+        "put back", Permission.WRITE,
+        in_transaction(lambda s, who: catalogue.put_back(s, who, catalogue.last_trash_number(s))),
+    ),
+    (
+        "delete many", Permission.WRITE,
+        lambda who, _: operations.change_assistants(who, Chosen(("draft",)), catalogue.to_trash, before="it"),
+    ),
+    ("back up", Permission.BACK_UP, lambda who, _: backups.create(who)),
+    ("back up as a task", Permission.BACK_UP, lambda who, _: jobs.wait(safety.start_backup(who).id, 60)),
+    ("export", Permission.EXPORT, lambda who, _: backups.export(who).file.close()),
+    ("measure an export", Permission.EXPORT, lambda who, _: backups.measure_export(who)),
+    ("import", Permission.IMPORT, import_it),
+    ("delete a backup", Permission.MANAGE_BACKUPS, lambda who, _: backups.delete(who, backup_name())),
+    ("bring a backup back", Permission.MANAGE_BACKUPS, lambda who, _: backups.unbin(who, backups.list_bin()[0].name)),
+    ("keep a file", Permission.MANAGE_BACKUPS, lambda who, file: backups.keep_upload(who, file, "import.json")),
+    ("pin", Permission.MANAGE_BACKUPS, in_transaction(lambda s, w: backups.pin(s, w, backup_name(), is_pinned=True))),
+    (
+        "note", Permission.MANAGE_BACKUPS,
+        in_transaction(lambda s, who: backups.change_note(s, who, backup_name(), "n", shown="")),
+    ),
+    (
+        "save a setting", Permission.ADMINISTER,
+        in_transaction(lambda s, w: saved_settings.save(s, w, {"BACKUP_MAX_COUNT": "9"}, current=settings.current())),
+    ),
+    (
+        "add a person", Permission.ADMINISTER,
+        in_transaction(lambda s, who: accounts.add_user(s, who, "Bob", "a long walk home")),
+    ),
+    ("make a token", Permission.ADMINISTER, in_transaction(lambda s, who: accounts.issue_token(s, who, "robot"))),
+    ("cancel another's task", Permission.ADMINISTER, cancel_of_another),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("needed", "act"), [act[1:] for act in ACTS], ids=[act[0] for act in ACTS])
+def test_an_act_is_refused_by_the_domain_itself(site: Path, needed: Permission, act: Callable) -> None:
+    for role in COLUMNS:
+        if not TABLE[needed][role]:
+            with pytest.raises(NotAllowed):
+                act(actor(role), site)
+    least = next(role for role in COLUMNS if TABLE[needed][role])
+    act(actor(least), site)
+
+
+def test_a_recovery_is_an_administrators(site: Path) -> None:
+    with pytest.raises(NotAllowed):
+        recovery.recover(actor(Role.REVIEWER))
+
+
+def test_many_at_once_leave_out_what_is_published(site: Path) -> None:
+    chosen = Chosen(("draft", "published", "pending"))
+    result = operations.change_assistants(actor(Role.EDITOR), chosen, catalogue.to_trash, before="it")
+    assert result.counts == {catalogue.DONE: 2, catalogue.NOT_ALLOWED: 1}
+
+
+def test_own_task_can_be_cancelled(site: Path) -> None:
+    who = actor(Role.EDITOR)
+    assert operations.cancel(who, safety.start_backup(who).id)
