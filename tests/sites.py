@@ -84,10 +84,13 @@ class Site:
         assert not ok or done.returncode == 0, done.stderr
         return done
 
-    def serve(self, *, file_bytes: int | None = None) -> Server:
-        """Start a server; `file_bytes` is how large its files may grow, as if the disk were full then."""
+    def serve(self, *, file_bytes: int | None = None, launch=subprocess.Popen) -> Server:
+        """Start a server; `file_bytes` is how large its files may grow, as if the disk were full then.
+
+        `launch` starts its process, as `subprocess.Popen` does.
+        """
         with (self.folder / "stderr").open("ab") as stderr:
-            process = subprocess.Popen(
+            process = launch(
                 [sys.executable, "wsgi.py"],
                 cwd=PROJECT,
                 env=self.environment(),

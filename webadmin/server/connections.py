@@ -135,6 +135,15 @@ class Channel(HTTPChannel):
         elif self.recv(self.adj.recv_bytes):  # At the client's end this closes the connection.
             self._heard_from = time.monotonic()
 
+    def send(self, data: bytes, do_close: bool = True) -> int:  # noqa: FBT001, FBT002  # Waitress passes it by place.
+        """Send what fits; end the connection when a file has less left than was promised at its beginning.
+
+        Somebody has cut it meanwhile. Waitress would try again for ever, and the client wait as long.
+        """
+        if not data:
+            raise ConnectionAbortedError
+        return int(super().send(data, do_close))
+
     def handle_close(self) -> None:
         """End the connection: the first time the sending half only."""
         if self._linger_until is None and self.connected and not self.requests and not self.total_outbufs_len:

@@ -1,0 +1,141 @@
+"""A write, sync or naming under the data folder fails, once or for ever: the state is that before or that after.
+
+Here a few calls of each operation fail. By hand each one does, with every error of `FAULT_ERRNOS`, and each time twice:
+`FAULTS=all .venv/bin/python -m pytest -n 0 -s -o timeout=0 tests/faults/test_failing_calls.py`; `FAULTS=7` takes every
+seventh.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.faults.operations import OPERATIONS, Operation
+from tests.faults.world import State, World, look_after_crash
+from tests.sites import Site, wait_for
+
+FAULTS = os.environ.get("FAULTS", "")
+ERRNOS = [getattr(errno, name) for name in os.environ.get("FAULT_ERRNOS", "ENOSPC,EIO,EDQUOT,EROFS").split(",")]
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    made = World(Site(tmp_path_factory.mktemp("world")))
+    made.found()
+    yield made
+    made.stop()
+    made.site.close()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Which call of an operation fails (from 1), how, and whether all that come after it do, too."""
+
+    at: int
+    number: int
+    is_for_ever: bool
+
+    def __str__(self) -> str:
+        return f"call {self.at}, {errno.errorcode[self.number]} {'for ever' if self.is_for_ever else 'once'}"
+
+
+def chosen(name: str, count: int) -> Iterator[Fault]:
+    """The faults to try on an operation of so many calls."""
+    if not FAULTS:
+        draw = random.Random(name)
+        for is_for_ever in (False, True):
+            yield Fault(draw.randint(1, count), draw.choice(ERRNOS), is_for_ever)
+        return
+    for number in ERRNOS:
+        for is_for_ever in (False, True):
+            # Not every run of an operation makes as many calls.
+            for at in range(1, count + 10, 1 if FAULTS == "all" else int(FAULTS)):
+                yield Fault(at, number, is_for_ever)
+
+
+def calls_of(world: World, operation: Operation) -> int:
+    """How many calls it takes when nothing fails; looks whether it does what it should."""
+    world.clear_passing()
+    given = operation.prepare(world)
+    before = world.look()
+    world.storage.fail(0, 0)
+    answer = operation.act(world, given)
+    count = len(world.storage.calls())
+    assert answer.is_done, answer
+    assert world.look().catalogue() == operation.expect(before, given).catalogue()
+    assert world.passing() == []
+    return count
+
+
+def complaints(world: World, operation: Operation, fault: Fault, scratch) -> list[str] | None:
+    """What is not as it should be after a fault; None where the operation ended before it."""
+    world.clear_passing()
+    given = operation.prepare(world)
+    before = world.look()
+    after = operation.expect(before, given)
+    world.storage.fail(fault.at, fault.number, for_ever=fault.is_for_ever)
+    answer = operation.act(world, given)
+    count = len(world.storage.calls())
+    found = world.complaints_of_reading() if fault.is_for_ever else []
+    failed = world.storage.mend()
+    if count < fault.at:
+        return None
+    now = world.look()
+    found += [answer.complaint] if answer.complaint else []
+    found += _untrue(before, after, now, is_done=answer.is_done)
+    found += _torn(before, after, look_after_crash(world.site.data, scratch))
+    if lost := (before.files | before.binned) - (now.files | now.binned):
+        found.append(f"backups are gone: {lost}")
+    if world.passing() and not any(call.name.startswith("unlink") for call in failed):
+        found.append(f"left over: {world.passing()}")
+    again = operation.act(world, operation.prepare(world))
+    if not again.is_done:
+        found.append(f"does not work again: {again}")
+    return [f"{fault}, {failed[0]}: {each} [{answer.status} {answer.words[:200]}]" for each in found]
+
+
+def _untrue(before: State, after: State, now: State, *, is_done: bool) -> list[str]:
+    if is_done and now.catalogue() != after.catalogue():
+        return [f"said to be done, and is not: {now.differs_from(after)}"]
+    if not is_done and now.catalogue() != before.catalogue():
+        return [f"refused, and yet something changed: {now.differs_from(before)}"]
+    return []
+
+
+def _torn(before: State, after: State, later: State) -> list[str]:
+    if later.catalogue() in (before.catalogue(), after.catalogue()):
+        return []
+    return [f"a crash leaves something between: {later.differs_from(after)}"]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_failing_call_leaves_the_state_before_or_after_in_words(world, tmp_path, name):
+    found, count, passed = [], 0, set()
+    calls = calls_of(world, OPERATIONS[name])
+    for fault in chosen(name, calls):
+        if (fault.number, fault.is_for_ever) in passed:
+            continue
+        said = complaints(world, OPERATIONS[name], fault, tmp_path / "crash")
+        if said is None:
+            passed.add((fault.number, fault.is_for_ever))
+            continue
+        count += 1
+        found += said
+        print("".join(f"\n{each}" for each in said), end="", flush=True)
+    print(f"\n{name}: {calls} calls, {count} faults, {len(found)} complaints", flush=True)
+    assert not found, "\n".join(found)
+
+
+def test_start_after_faults_takes_away_what_was_left(world):
+    (world.site.backups / ".tmp-1-left").write_bytes(b"half a backup")
+    before = world.look()
+    world.stop()
+    world.start()
+    wait_for(lambda: not list(world.site.backups.glob(".tmp-*")))
+    assert world.look().catalogue() == before.catalogue()
+    assert world.look().files == before.files
