@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from webadmin import accounts
 from webadmin.app import create_app
 from webadmin.config import Config, ConfigError
-from webadmin.db import db
+from webadmin.db import db, translate
 from webadmin.errors import DomainError
 from webadmin.scheduler import Scheduler
 from webadmin.server import ListenError, serve
@@ -29,10 +29,13 @@ def _or_exit(start: Callable[[], Result]) -> Result:
     except ConfigError as error:
         lines = [f"Error: {problem}" for problem in error.problems]
         lines.append("Try: correct this in the environment or in .env.local; docs/configuration.md has all settings.")
-    except (DomainError, ListenError) as error:
-        lines = [f"Error: {error}"]
-        if error.hint:
-            lines.append(f"Try: {error.hint}")
+    except (DomainError, ListenError, OSError, DBAPIError) as error:
+        known = error if isinstance(error, (DomainError, ListenError)) else translate(error)
+        if known is None:
+            raise
+        lines = [f"Error: {known}"]
+        if known.hint:
+            lines.append(f"Try: {known.hint}")
     sys.exit("\n".join(lines))
 
 

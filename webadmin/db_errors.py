@@ -99,7 +99,9 @@ _BY_SQLITE_CODE: dict[int, type[DomainError]] = {
 
 
 def translate(error: BaseException) -> DomainError | None:
-    """Return the domain error that a database driver's error stands for, None for any other (a bug)."""
+    """The domain error that an error of the database's driver or of the storage stands for; None for a bug."""
+    if isinstance(error, OSError):
+        return disk.refusal(error)
     original = error.orig if isinstance(error, exc.DBAPIError) else error
     if isinstance(original, sqlite3.Error):
         # The low byte is the primary code; extended codes tell only where it happened (SQLite, «Result Codes»).

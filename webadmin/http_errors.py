@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, jsonify, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, RequestEntityTooLarge
 
 from webadmin import config, db, operations
 from webadmin.errors import N_, Conflict, DomainError, Forbidden, Invalid, Message, NotFound, Unavailable
@@ -56,6 +56,9 @@ class Failure:
 
 def describe(error: Exception) -> Failure:
     """Say what `error` means: statuses, code, message, details, headers; anything unknown is a bug of ours."""
+    if isinstance(error, InternalServerError) and isinstance(error.original_exception, Exception):
+        # So Flask wraps what is raised after the view, where the session is written.
+        error = error.original_exception
     known = error if isinstance(error, DomainError) else db.translate(error)
     if isinstance(known, db.DatabaseLocked):
         known = operations.locked_by() or known

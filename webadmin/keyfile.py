@@ -7,6 +7,8 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
+from webadmin import disk
+
 
 def read_or_make(path: Path, make: Callable[[], str]) -> str:
     """The text kept in `path`; where there is none yet, `make()` gives it. Raises OSError.
@@ -24,14 +26,12 @@ def read_or_make(path: Path, make: Callable[[], str]) -> str:
             file.write(make() + "\n")
             file.flush()
             os.fsync(file.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            if not read(path):
-                # Emptied by hand; an empty secret would let everybody in.
-                temporary.replace(path)
+        if not disk.take_name(temporary, path) and not read(path):
+            # Emptied by hand; an empty secret would let everybody in.
+            temporary.replace(path)
+        disk.sync_folder(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
+        disk.remove(temporary)
     return path.read_text(encoding="ascii").strip()
 
 

@@ -29,6 +29,7 @@ from webadmin import (
     clock,
     config,
     damage,
+    disk,
     jobs,
     notifications,
     problems,
@@ -38,7 +39,7 @@ from webadmin import (
     strict,
 )
 from webadmin.accounts import SCHEDULER
-from webadmin.db import DatabaseLocked, db, transaction
+from webadmin.db import DatabaseLocked, db, transaction, translate
 from webadmin.errors import N_, DomainError, Message
 
 # Twice a minute: a backup starts within a minute of its time, and a lock held too long shows by the second look.
@@ -299,16 +300,18 @@ def _told(name: str) -> Iterator[None]:
     """Log what fails, and go on: one task must not keep the others from running."""
     try:
         yield
-    except DomainError as error:
-        _log.warning("%s: %s", name, error)
-        problems.note(f"scheduled-{name}", error.message)
     except Exception as error:
-        _log.exception("%s failed", name)
-        problems.note(f"scheduled-{name}", Message(N_("Unexpected error: %(kind)s"), {"kind": type(error).__name__}))
+        known = error if isinstance(error, DomainError) else translate(error)
+        if known is None:
+            _log.exception("%s failed", name)
+        else:
+            _log.warning("%s: %s", name, known)
+        unexpected = Message(N_("Unexpected error: %(kind)s"), {"kind": type(error).__name__})
+        problems.note(f"scheduled-{name}", known.message if known else unexpected)
 
 
 def _remove_leftovers() -> None:
     limit = (clock.now() - _LEFT_OVER_AFTER).timestamp()
     for path in jobs.folder().iterdir() if jobs.folder().is_dir() else ():
         if path.is_file() and path.stat().st_mtime < limit:
-            path.unlink(missing_ok=True)
+            disk.remove(path)

@@ -6,9 +6,11 @@ trusted by the checksum of its bytes: `sha256sum --check NAME.sha256` is the sam
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +18,7 @@ from enum import StrEnum
 from io import BufferedReader
 from pathlib import Path
 
-from webadmin import clock, config, db
+from webadmin import clock, config, db, disk
 from webadmin.errors import N_, NotFound, Unavailable
 
 KEPT = 3
@@ -64,15 +66,16 @@ def take() -> Snapshot:
     """
     folder().mkdir(mode=0o700, parents=True, exist_ok=True)
     target = _free_name()
-    temporary = target.with_name(f".tmp-{os.getpid()}-{target.name}")
+    temporary = target.with_name(f".tmp-{secrets.token_hex(6)}-{target.name}")
     try:
         with db.translated_errors():
             db.copy(config.current().database_path, temporary)
         _write(_sum_of(target), f"{_synced_sha256(temporary)}  {target.name}\n")
-        os.link(temporary, target)
+        if not disk.take_name(temporary, target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
     finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder()
+        disk.remove(*(temporary.with_name(temporary.name + suffix) for suffix in ("", "-journal", "-wal", "-shm")))
+    disk.sync_folder(folder())
     prune()
     return next(snapshot for snapshot in list_snapshots() if snapshot.name == target.name)
 
@@ -135,7 +138,7 @@ def remove_leftovers() -> None:
 def _free_name() -> Path:
     """The name of a snapshot made now, at the next second for which there is none."""
     at = clock.now().astimezone(config.current().timezone)
-    while (path := folder() / f"assistants_{at:{_TIME}}.db").exists():
+    while os.path.lexists(path := folder() / f"assistants_{at:{_TIME}}.db"):
         at += timedelta(seconds=1)
     return path
 
@@ -165,19 +168,11 @@ def _synced_sha256(path: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync_folder() -> None:
-    descriptor = os.open(folder(), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _is_of_upgrade(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import config, keyfile
+from webadmin import config, disk, keyfile
 from webadmin.accounts.actor import SYSTEM
 from webadmin.accounts.models import User
 from webadmin.accounts.users import add_user, any_users
@@ -51,7 +51,7 @@ def create_from_settings(session: Session) -> User | None:
 
 def forget_setup_code() -> None:
     """Remove the file with the setup code."""
-    _path().unlink(missing_ok=True)
+    disk.remove(_path())
 
 
 def _path() -> Path:

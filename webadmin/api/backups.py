@@ -7,14 +7,14 @@ from typing import IO, Any, BinaryIO, cast
 
 from flask import Blueprint, Response, request, send_file
 
-from webadmin import backups, config, jobs, operations, safety, strict
+from webadmin import backups, config, disk, jobs, operations, safety, strict
 from webadmin.api import answers
 from webadmin.api.bodies import UnsupportedType, a_text, is_utf8, read_object
 from webadmin.api.jobs import answer
 from webadmin.api.parameters import BOOLEAN, Unusable, one_of, read_options, read_query
 from webadmin.backups import Mode
 from webadmin.db import db, translated_errors
-from webadmin.errors import N_, Invalid, Message, Problem
+from webadmin.errors import N_, Invalid, Message, Problem, Unavailable
 from webadmin.jobs import Progress
 from webadmin.operations import ImportOptions
 from webadmin.security import current_actor
@@ -127,11 +127,16 @@ def import_document() -> Response:
                 progress=progress,
             )
         finally:
-            file.unlink(missing_ok=True)
+            disk.remove(file)
         return result.as_json()
 
     title = Message(N_("Import of %(name)s"), {"name": name})
-    return answer(jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id))
+    try:
+        job = jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id)
+    except Unavailable:
+        disk.remove(file)
+        raise
+    return answer(job)
 
 
 def _check_type() -> None:

@@ -19,7 +19,7 @@ import msgspec
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from webadmin import catalogue, clock, db, jobs
+from webadmin import catalogue, clock, db, disk, jobs
 from webadmin.backups import folder as folder_of
 from webadmin.backups.front import unpacked
 from webadmin.backups.history import current_folder
@@ -170,7 +170,7 @@ def _written(path: Path, then: _Side, now: _Side, progress: Progress) -> Compari
             connection.execute("COMMIT")
         made.replace(path)
     finally:
-        made.unlink(missing_ok=True)
+        disk.remove(made)
     return Comparison(path, dict(counts), then.left_out + now.left_out)
 
 
@@ -224,4 +224,4 @@ def _tidy() -> None:
     aged = sorted(((path.stat().st_mtime, path) for path in jobs.folder().glob(_NAMES)), reverse=True)
     for place, (changed_at, path) in enumerate(aged):
         if place >= _KEPT_MOST - 1 or clock.now().timestamp() - changed_at > _KEPT_SECONDS:
-            path.unlink(missing_ok=True)
+            disk.remove(path)

@@ -16,9 +16,9 @@ from webadmin.backups import schedule
 from webadmin.backups.format import check_seal
 from webadmin.backups.history import Backup, current_folder, is_scheduled_for, list_backups
 from webadmin.backups.models import Kind, State
-from webadmin.backups.writer import create_locked
+from webadmin.backups.writer import create_locked, held
 from webadmin.config import Config
-from webadmin.errors import N_
+from webadmin.errors import N_, Unavailable
 
 _WAIT_SECONDS = 30
 
@@ -52,19 +52,24 @@ def run_scheduled(now: datetime) -> Backup | None:
     if run is None or _is_done(run):
         return None
     is_late = schedule.is_late(now, run)
-    with folder_of.hold(current_folder(), who=SCHEDULER.name, what=N_("daily backup"), wait_seconds=_WAIT_SECONDS):
+    day = run.day.isoformat()
+    with held(SCHEDULER, N_("daily backup"), Kind.SCHEDULED, local_day=day, wait_seconds=_WAIT_SECONDS):
         if _is_done(run):
             return None
-        return create_locked(SCHEDULER, reason=Kind.SCHEDULED, local_day=run.day.isoformat(), is_late=is_late)
+        return create_locked(SCHEDULER, reason=Kind.SCHEDULED, local_day=day, is_late=is_late)
 
 
 def _is_done(run: schedule.Run) -> bool:
     folder = current_folder()
-    return any(
-        is_scheduled_for(entry, run.day.isoformat())
-        and _is_sealed(folder / entry.name, entry.size_bytes, entry.changed_at)
-        for entry in folder_of.entries(folder)
-    )
+    try:
+        return any(
+            is_scheduled_for(entry, run.day.isoformat())
+            and _is_sealed(folder / entry.name, entry.size_bytes, entry.changed_at)
+            for entry in folder_of.entries(folder)
+        )
+    except Unavailable:
+        # A folder that cannot be read has no backup of today, and the run that fails then is told.
+        return False
 
 
 @lru_cache(maxsize=64)

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from typing import BinaryIO
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock, config, disk, strict
+from webadmin import clock, config, disk, locks, strict
 from webadmin.accounts import BUILT_IN_NAMES
 from webadmin.db import DiskFull
 from webadmin.errors import N_, Conflict, Message, NotFound, Unavailable
@@ -30,8 +31,6 @@ BIN = ".bin"
 MOMENT_SECONDS = 1.0
 _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
-_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
-_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +98,24 @@ def is_name(name: str) -> bool:
 
 @contextmanager
 def translated_errors() -> Iterator[None]:
-    """Turn a full disk and missing permissions into domain errors."""
+    """Turn a full disk, missing permissions and a failing disk into domain errors."""
     try:
         yield
     except OSError as error:
         if error.errno in disk.FULL:
             raise DiskFull from error
-        if error.errno in _FORBIDDEN:
+        if error.errno in disk.FORBIDDEN:
             raise FolderReadOnly from error
-        raise
+        known = disk.refusal(error)
+        if known is None:
+            raise
+        raise known from error
 
 
 def prepare(folder: Path) -> None:
-    """Make the folder, mode 0700, when it is not there. Raises FolderReadOnly."""
+    """Make the folder, mode 0700, when it is not there. Raises FolderReadOnly, also for a file in its place."""
     with translated_errors():
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (FileExistsError, NotADirectoryError):
-            raise FolderReadOnly from None
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
 @contextmanager
@@ -143,16 +142,8 @@ def hold(folder: Path, *, who: str, what: str, wait_seconds: float = MOMENT_SECO
 
 def holder(folder: Path, *, wait_seconds: float = 0) -> Holder | None:
     """Who holds the lock, and does not let go of it within some seconds; None when it is free."""
-    if not (folder / LOCK).exists():
-        return None
-    lock = FileLock(folder / LOCK, mode=0o600)
-    try:
-        with translated_errors():
-            lock.acquire(timeout=wait_seconds, poll_interval=0.05)
-    except Timeout:
-        return _read_holder(folder)
-    lock.release()
-    return None
+    with translated_errors(), locks.unless_held(folder / LOCK, wait_seconds=wait_seconds) as is_free:
+        return None if is_free else _read_holder(folder)
 
 
 def _write_holder(folder: Path, text: str) -> None:
@@ -180,7 +171,7 @@ def temporary(folder: Path) -> Iterator[tuple[BinaryIO, Path]]:
             with open(descriptor, "w+b") as file:
                 yield file, path
         finally:
-            path.unlink(missing_ok=True)
+            disk.remove(path)
 
 
 def name_at(local: datetime) -> str:
@@ -200,37 +191,11 @@ def publish(folder: Path, file: BinaryIO, path: Path, local: datetime) -> str:
         while True:
             name = name_at(moment)
             # A name in the bin is taken too, so that what lies there can always come back.
-            if not os.path.lexists(folder / BIN / name) and _take_name(path, folder / name):
+            if not os.path.lexists(folder / BIN / name) and disk.take_name(path, folder / name):
                 break
             moment += timedelta(seconds=1)
-        _sync(folder)
+        disk.sync_folder(folder)
         return name
-
-
-def _take_name(source: Path, target: Path) -> bool:
-    """Name a file without overwriting anything; False when the name is taken."""
-    try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # This file system has no hard links; the lock keeps every other writer of ours away meanwhile.
-        if os.path.lexists(target):
-            return False
-        source.rename(target)
-    else:
-        source.unlink()
-    return True
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,8 +222,18 @@ def entries(folder: Path) -> list[Entry]:
     return sorted(found, key=lambda entry: entry.name)
 
 
+def strange_entries(folder: Path) -> list[str]:
+    """What has a backup's name and is no file: links, folders, pipes, sockets, devices. Nothing here touches them.
+
+    Raises FolderReadOnly when the folder cannot be read or is none.
+    """
+    with translated_errors(), suppress(FileNotFoundError), os.scandir(folder) as scan:
+        return sorted(item.name for item in scan if is_name(item.name) and not item.is_file(follow_symlinks=False))
+    return []
+
+
 def open_backup(folder: Path, name: str) -> BinaryIO:
-    """Open a listed file for reading. Raises NotFound, also for names that are paths and for links."""
+    """Open a listed file for reading. Raises NotFound, also for names that are paths and for what is no file."""
     if not is_name(name):
         raise no_such_backup()
     try:
@@ -266,22 +241,31 @@ def open_backup(folder: Path, name: str) -> BinaryIO:
     except FileNotFoundError:
         raise no_such_backup() from None
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK):
+        # A link; a socket or a device without a driver.
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO, errno.ENODEV):
             raise no_such_backup() from None
-        if error.errno in _FORBIDDEN:
+        if error.errno in disk.FORBIDDEN:
             raise Unavailable(
                 N_("The backup file may not be read."), hint=N_("Give the account that runs this program access to it.")
             ) from error
         raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise no_such_backup()
     return open(descriptor, "rb")
 
 
 def clean_temporary(folder: Path) -> int:
-    """Remove what killed writers left behind; call it while holding the lock. Returns how many files that were."""
-    left = list(folder.glob(f"{_TEMPORARY}*"))
-    for path in left:
-        path.unlink(missing_ok=True)
-    return len(left)
+    """Remove what killed writers left behind; call it while holding the lock. Returns how many files that were.
+
+    Goes on past what cannot be removed, such as a folder of such a name: that must not keep a backup from being made.
+    """
+    gone = 0
+    for path in folder.glob(f"{_TEMPORARY}*"):
+        with suppress(OSError):
+            path.unlink()
+            gone += 1
+    return gone
 
 
 def move_to_bin(folder: Path, name: str) -> str:
@@ -306,8 +290,8 @@ def move_to_bin(folder: Path, name: str) -> str:
             (folder / name).rename(folder / BIN / binned)
         except FileNotFoundError:
             raise no_such_backup() from None
-        _sync(folder / BIN)
-        _sync(folder)
+        disk.sync_folder(folder / BIN)
+        disk.sync_folder(folder)
     return binned
 
 
@@ -316,9 +300,9 @@ def unbin(folder: Path, name: str) -> None:
     if name not in {entry.name for entry, _ in bin_entries(folder)}:
         raise NotFound(N_("There is no backup of this name in the bin."), hint=N_("Look at the list of the bin."))
     with translated_errors():
-        if not _take_name(folder / BIN / name, folder / name):
+        if not disk.take_name(folder / BIN / name, folder / name):
             raise Conflict(N_("A backup of this name exists; what lies in the bin was left there."))
-        _sync(folder)
+        disk.sync_folder(folder)
 
 
 def bin_entries(folder: Path) -> list[tuple[Entry, datetime]]:

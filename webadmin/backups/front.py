@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from webadmin import catalogue, clock, db
+from webadmin import catalogue, clock, db, disk
 from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
@@ -40,7 +40,7 @@ def unpacked(name: str) -> Iterator[BinaryIO]:
             with copy.open("rb") as plain:
                 yield plain
         finally:
-            copy.unlink(missing_ok=True)
+            disk.remove(copy)
 
 
 def write_readable(name: str, target: Path) -> int:

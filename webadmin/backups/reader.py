@@ -15,7 +15,7 @@ from typing import BinaryIO, Protocol
 import msgspec
 from sqlalchemy import Connection, column, select, table
 
-from webadmin import catalogue, db, strict
+from webadmin import catalogue, db, disk, strict
 from webadmin.backups.document import GIVE_UP_AFTER, Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import translated_errors
 from webadmin.backups.keys import LOOKED_AT, SeenKey, look
@@ -63,7 +63,7 @@ def receive(stream: BinaryIO, target: Path, *, bound: int | None = None) -> int:
         with translated_errors(), open(target, "xb", opener=_private) as file:
             return _copy(stream, file, bound)
     except BaseException:
-        target.unlink(missing_ok=True)
+        disk.remove(target)
         raise
 
 
@@ -185,8 +185,7 @@ def scratch_catalogue(path: Path) -> Iterator[Connection]:
 
 def remove_scratch(path: Path) -> None:
     """Delete a scratch catalogue and what SQLite may have left beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        path.with_name(path.name + suffix).unlink(missing_ok=True)
+    disk.remove(*(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm", "-journal")))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Signs that another program works in the backup folder: files that are not ours come, files of ours go."""
+"""Signs that another program works in the backup folder: what is not ours comes, files of ours go."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
     if gone := vanished(backups):
         text = N_("Files of ours vanished without our doing: %(count)d, such as %(name)s.")
         said.append(Message(text, {"count": len(gone), "name": gone[0].name}))
+    if odd := folder_of.strange_entries(current_folder()):
+        text = N_("No file, though it has the name of a backup: %(name)s (%(count)d such). It is left alone.")
+        said.append(Message(text, {"count": len(odd), "name": odd[0]}))
     return said
 
 

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection
 
-from webadmin import clock, jobs
+from webadmin import clock, disk, jobs
 from webadmin.backups import contents
 from webadmin.backups.contents import Contents
 from webadmin.backups.document import Document, Integrity, InvalidBackup
@@ -70,7 +70,7 @@ def remove_old_scratch() -> None:
     for path in jobs.folder().glob("scratch-*"):
         try:
             if clock.now().timestamp() - path.stat().st_mtime > 86400:
-                path.unlink(missing_ok=True)
+                disk.remove(path)
         except FileNotFoundError:
             continue
 

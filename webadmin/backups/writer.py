@@ -11,6 +11,7 @@ import logging
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -48,9 +49,24 @@ def create(
     NotProved, DatabaseDamaged, the errors of `webadmin.db`.
     """
     require(actor, Permission.BACK_UP)
-    folder = current_folder()
-    with folder_of.hold(folder, who=actor.name, what=N_("backup")):
+    with held(actor, N_("backup"), Kind(reason)):
         return create_locked(actor, reason=Kind(reason), note=note, progress=progress)
+
+
+@contextmanager
+def held(
+    actor: Actor, what: str, kind: Kind, *, local_day: str | None = None, wait_seconds: float = folder_of.MOMENT_SECONDS
+) -> Iterator[None]:
+    """Hold the folder for a backup. That it cannot be used is a run that failed, unlike that somebody else is at it."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(folder_of.hold(current_folder(), who=actor.name, what=what, wait_seconds=wait_seconds))
+        except folder_of.Busy:
+            raise
+        except (DomainError, OSError) as error:
+            _remember_failure(actor, kind, clock.now(), local_day, error)
+            raise
+        yield
 
 
 def create_locked(

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from webadmin import backups, jobs, operations
+from webadmin import backups, disk, jobs, operations
 from webadmin.accounts import COMMAND_LINE
 from webadmin.backups import Mode
 from webadmin.cli import tasks
@@ -154,4 +154,4 @@ def received(source: str) -> Iterator[tuple[Path, str]]:
             raise Invalid("%(source)s cannot be read: %(reason)s.", source=source, reason=error.strerror) from error
         yield copy, Path(source).name
     finally:
-        copy.unlink(missing_ok=True)
+        disk.remove(copy)

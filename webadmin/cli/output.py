@@ -70,15 +70,13 @@ class Command(click.Command):
             return super().invoke(ctx)
         except DomainError as error:
             raise failure(error.message, error.hint, error.details()) from error
-        except (DBAPIError, sqlite3.Error) as error:
+        except (DBAPIError, OSError, sqlite3.Error) as error:
+            if isinstance(error, OSError) and error.filename is None and error.errno in _CLOSED_OR_FULL:
+                raise Failed(f"The output is closed or full: {error.strerror}.") from error
             known = db.translate(error)
             if known is None:
                 raise
             raise failure(known.message, known.hint) from error
-        except OSError as error:
-            if error.filename is not None or error.errno not in _CLOSED_OR_FULL:
-                raise
-            raise Failed(f"The output is closed or full: {error.strerror}.") from error
 
 
 def tell(text: str) -> None:

@@ -163,7 +163,10 @@ def _backup_folder() -> Finding:
         said = backups.signs_of_others(backups.list_backups(Session(connection)), clock.now())
     if not said:
         return ok(N_("No other program was seen to write or delete there."))
-    step = N_("Give each program a folder of its own (DATABASE_BACKUP_DIR), and delete the rows of what is gone.")
+    step = N_(
+        "Give each program a folder of its own (DATABASE_BACKUP_DIR), take out what is no file,"
+        " and delete the rows of what is gone."
+    )
     return Finding(CheckState.WARN, said[0], Message(step), tuple(said[1:]))
 
 

@@ -32,7 +32,7 @@ def _folders() -> Finding:
     for folder in (values.database_path.parent, values.database_backup_dir):
         if not folder.exists():
             return warn(N_("%(folder)s is not there yet."), N_("It is made at the first start."), folder=str(folder))
-        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             return bad(
                 N_("%(folder)s may not be written."),
                 N_("Give the account that runs this program write permission on it."),

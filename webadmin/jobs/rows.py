@@ -6,13 +6,13 @@ import json
 import os
 import socket
 import sqlite3
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
-from webadmin import runtime
+from webadmin import clock, disk, runtime
 from webadmin.errors import N_, Message, NotFound
 from webadmin.jobs.models import Failure, Job, State
 
@@ -59,6 +59,34 @@ def _failure(stored: dict[str, Any]) -> Failure:
     return Failure(stored["code"], Message.stored(stored["message"]), hint, stored["details"])
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a running job ended."""
+
+    state: State
+    result: dict[str, Any] | None = None
+    failure: Failure | None = None
+
+
+# How jobs of this process ended whose rows could not be written then: memory is all there is.
+_unwritten: dict[str, End] = {}
+
+
+def unwritten_end(job_id: str) -> End | None:
+    """How a job of this process ended when that could not be written; None for every other."""
+    return _unwritten.get(job_id)
+
+
+def write_end(job_id: str, end: End) -> None:
+    """Write how a running job ended. Raises RuntimeUnavailable; this process remembers it then."""
+    _unwritten[job_id] = end
+    runtime.current().write(
+        "UPDATE jobs SET state=?, result=?, error=?, updated_at=? WHERE id=? AND state=?",
+        (end.state, to_json(end.result), failure_json(end.failure), clock.now_text(), job_id, State.RUNNING),
+    )
+    del _unwritten[job_id]
+
+
 def failure_json(failure: Failure | None) -> str | None:
     """A failure as its column holds it."""
     if failure is None:
@@ -95,6 +123,4 @@ def lock(job_id: str) -> FileLock:
 
 def drop_files(job_id: str) -> None:
     """Delete what the job was reading or prepared: that may be as large as the upload limit. Its lock stays."""
-    for path in folder().glob(f"{job_id}.*"):
-        if path != lock_path(job_id):
-            path.unlink(missing_ok=True)
+    disk.remove(*(path for path in folder().glob(f"{job_id}.*") if path != lock_path(job_id)))

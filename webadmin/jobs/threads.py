@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock, problems, runtime
+from webadmin import clock, db_errors, problems, runtime
 from webadmin.errors import N_, Conflict, DomainError, Message, Unavailable
 from webadmin.jobs import rows, watching
 from webadmin.jobs.models import Cancelled, Failure, Job, Named, State, Waiting
@@ -170,31 +170,34 @@ def _run_in_thread(job: Job, work: Work, lock: FileLock) -> None:
 
 
 def _perform(job: Job, work: Work, store: runtime.Runtime) -> None:
-    state, result, failure = State.DONE, None, None
     try:
         returned = work(Progress(job.id, store))
-        state, result = (State.WAITING, returned.result) if isinstance(returned, Waiting) else (State.DONE, returned)
+        if isinstance(returned, Waiting):
+            end = rows.End(State.WAITING, returned.result)
+        else:
+            end = rows.End(State.DONE, returned)
     except Cancelled:
-        state = State.CANCELLED
-    except DomainError as error:
-        state, failure = State.FAILED, Failure(error.code, error.message, error.hint, error.details())
-    except Exception:
-        _log.exception("job %s failed", job.id)
-        state = State.FAILED
-        failure = Failure(
-            "INTERNAL_ERROR",
-            Message(N_("Something broke on our side; the log names the cause under task %(id)s."), {"id": job.id}),
-        )
-    if failure is not None and failure.code in _OURS:
-        problems.note(f"task-{job.kind}", failure.message)
+        end = rows.End(State.CANCELLED)
+    except Exception as error:
+        end = rows.End(State.FAILED, failure=_failure(job, error))
     try:
-        store.write(
-            "UPDATE jobs SET state=?, result=?, error=?, updated_at=? WHERE id=?",
-            (state, rows.to_json(result), rows.failure_json(failure), clock.now_text(), job.id),
-        )
-    except Unavailable:
-        # The next look finds the lock free and asks the catalogue what became of it.
-        _log.exception("the end of job %s (%s) could not be written", job.id, state)
+        rows.write_end(job.id, end)
+    except Unavailable as error:
+        # The next look finds the lock free: in this process it knows the end, in another it asks the catalogue.
+        _log.warning("the end of job %s (%s) could not be written: %s", job.id, end.state, error)
+
+
+def _failure(job: Job, error: Exception) -> Failure:
+    known = error if isinstance(error, DomainError) else db_errors.translate(error)
+    if known is not None:
+        failure = Failure(known.code, known.message, known.hint, known.details())
+    else:
+        _log.error("job %s failed", job.id, exc_info=error)
+        template = N_("Something broke on our side; the log names the cause under task %(id)s.")
+        failure = Failure("INTERNAL_ERROR", Message(template, {"id": job.id}))
+    if failure.code in _OURS:
+        problems.note(f"task-{job.kind}", failure.message)
+    return failure
 
 
 def _lock_waiting(id: str) -> FileLock:

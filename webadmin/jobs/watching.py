@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from filelock import Timeout
-
-from webadmin import clock, runtime
+from webadmin import clock, disk, locks, runtime
 from webadmin.errors import Unavailable
 from webadmin.jobs import rows
 from webadmin.jobs.models import Job, State
@@ -70,44 +69,36 @@ def forget_old() -> None:
     store, limit = runtime.current(), clock.to_text(clock.now() - KEPT)
     for row in store.read("SELECT id FROM jobs WHERE state<>? AND updated_at<?", (State.RUNNING, limit)):
         store.write("DELETE FROM jobs WHERE id=? AND state<>? AND updated_at<?", (row["id"], State.RUNNING, limit))
-        for path in rows.folder().glob(f"{row['id']}.*"):
-            path.unlink(missing_ok=True)
+        disk.remove(*rows.folder().glob(f"{row['id']}.*"))
 
 
 def _settle(job: Job) -> Job:
-    """Give a running job whose lock is free its true end."""
-    if not rows.lock_path(job.id).exists():
-        return _close_dead(job)
-    lock = rows.lock(job.id)
+    """Give a running job whose lock is free its true end; one whose lock cannot be read runs, as far as we know."""
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        with locks.unless_held(rows.lock_path(job.id)) as is_free:
+            if not is_free:
+                return job
+            # It may have ended between the reading of its row and the lock.
+            job = rows.read(job.id)
+            return _close_dead(job) if job.state is State.RUNNING else job
+    except OSError:
         return job
-    try:
-        # It may have ended between the reading of its row and the lock.
-        job = rows.read(job.id)
-        return _close_dead(job) if job.state is State.RUNNING else job
-    finally:
-        lock.release()
 
 
 def _close_dead(job: Job) -> Job:
-    outcome = _outcomes.get(job.kind)
+    outcome, end = _outcomes.get(job.kind), rows.unwritten_end(job.id)
     try:
-        result = outcome(job) if outcome else None
+        if end is None:
+            result = outcome(job) if outcome else None
+            end = rows.End(State.STOPPED if result is None else State.DONE, result)
     except Unavailable:
         return job
-    runtime.current().write(
-        "UPDATE jobs SET state=?, result=?, updated_at=? WHERE id=? AND state=?",
-        (
-            State.STOPPED if result is None else State.DONE,
-            rows.to_json(result),
-            clock.now_text(),
-            job.id,
-            State.RUNNING,
-        ),
-    )
-    if result is None:
+    try:
+        rows.write_end(job.id, end)
+    except Unavailable:
+        # Its end is as true while it cannot be written down; the next look writes it.
+        return replace(job, state=end.state, result=end.result, failure=end.failure)
+    if end.state is State.STOPPED:
         # Nobody can go on with it.
         rows.drop_files(job.id)
     return rows.read(job.id)

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 import msgspec
 from sqlalchemy import select
 
-from webadmin import backups, catalogue, clock, config, jobs, operations
+from webadmin import backups, catalogue, clock, config, disk, jobs, operations
 from webadmin.accounts import Actor
 from webadmin.backups import Choices, Counts, Document, Mode, Plan, PlannedChange, RestoreRun, SeenKey, Staged
 from webadmin.catalogue import Record
@@ -168,7 +168,7 @@ def _start(
             _file(id, "problems").write_bytes(msgspec.json.encode(error.problems))
             raise
         finally:
-            _file(id, "upload").unlink(missing_ok=True)
+            disk.remove(_file(id, "upload"))
         _compare(id, staged, progress)
         return Waiting({})
 
@@ -336,5 +336,5 @@ def _removed_on_error(id: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        _file(id, "upload").unlink(missing_ok=True)
+        disk.remove(_file(id, "upload"))
         raise

@@ -8,7 +8,7 @@ from flask import request
 from flask_babel import gettext
 from werkzeug.datastructures import FileStorage
 
-from webadmin import backups, config, jobs
+from webadmin import backups, config, disk, jobs
 from webadmin.accounts import Actor
 from webadmin.web.filters import size
 
@@ -33,4 +33,4 @@ def keep(actor: Actor, file: FileStorage, filename: str) -> backups.Backup:
         backups.receive(stream_of(file), path, bound=config.current().max_upload_size)
         return backups.keep_upload(actor, path, filename)
     finally:
-        path.unlink(missing_ok=True)
+        disk.remove(path)
