@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,6 @@ from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
 from webadmin.errors import Conflict
-from webadmin.recovery import swap
 
 COUNT = 300
 
@@ -216,27 +215,6 @@ def test_sound_database_is_left_alone(app, path):
         recovery.recover(SYSTEM)
 
 
-@pytest.mark.parametrize("step", range(1, 12))
-def test_kill_leaves_the_damaged_file_with_its_note_or_the_recovered_one(broken, path, folder, step):
-    close(broken)
-    leave_in_the_log(path)
-    child = os.fork()
-    if child == 0:
-        kill_at(step)
-        recovery.recover(SYSTEM)
-        os._exit(0)
-    killed = os.waitpid(child, 0)[1] != 0
-    assert killed or step > 8
-    if damage.find(path) is not None:
-        assert path.exists()
-        with suppress(Conflict):
-            recovery.recover(SYSTEM)
-    check_recovered(path)
-    assert titles(path)["ast_0003"] == "In the log alone"
-    assert len(list(folder.glob("damaged-*/assistants.db"))) == 1
-    assert not (folder / ".recovery").exists() or killed
-
-
 def leave_in_the_log(path: Path) -> None:
     """A change that another process wrote before it died: it is in the `-wal`, and nowhere else."""
     child = os.fork()
@@ -246,29 +224,6 @@ def leave_in_the_log(path: Path) -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert path.with_name("assistants.db-wal").stat().st_size
-
-
-def kill_at(step: int) -> None:
-    """End this process without a word before the step-th change of a name, from the setting aside on."""
-    left = [step]
-
-    def before(function):
-        def run(*arguments, **options):
-            left[0] -= 1
-            if not left[0]:
-                os._exit(9)
-            return function(*arguments, **options)
-
-        return run
-
-    real = swap._swap
-
-    def watched(*arguments):
-        os.link, Path.unlink, Path.replace = before(os.link), before(Path.unlink), before(Path.replace)
-        Path.mkdir, swap._sync = before(Path.mkdir), before(swap._sync)
-        return real(*arguments)
-
-    swap._swap = watched
 
 
 def test_command_reports_numbers_and_differences(tmp_path):

@@ -182,13 +182,23 @@ def watch(engine: Engine, database: Path) -> None:
         was_open.set()
         record.info["file"] = _identity(database)
 
+    def is_another(record: Any) -> bool:
+        """Whether a recovery, or somebody with a sound copy, has put another file in the place of this connection's."""
+        return _identity(database) not in (record.info.get("file"), None)
+
     def check_out(_connection: Any, record: Any, _proxy: Any) -> None:
-        # A recovery, or somebody with a sound copy, has put another file in its place: SQLAlchemy opens that one then.
-        if _identity(database) not in (record.info["file"], None):
+        if is_another(record):
+            # SQLAlchemy opens the new file then. The idle ones go at once: somebody may delete the old file for room.
+            engine.dispose()
             raise DisconnectionError
+
+    def check_in(connection: Any, record: Any) -> None:
+        if connection is not None and is_another(record):
+            record.invalidate()
 
     event.listen(engine, "do_connect", connect)
     event.listen(engine, "connect", remember)
     event.listen(engine, "checkout", check_out)
+    event.listen(engine, "checkin", check_in)
     event.listen(engine, "begin", begin, insert=True)
     event.listen(engine, "handle_error", fail)

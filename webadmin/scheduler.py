@@ -33,6 +33,7 @@ from webadmin import (
     jobs,
     notifications,
     problems,
+    recovery,
     runtime,
     safety,
     snapshots,
@@ -292,6 +293,7 @@ class Scheduler:
         with _told("leftovers"):
             _remove_leftovers()
             snapshots.remove_leftovers()
+            recovery.remove_leftovers()
         self._day_done = today
 
 

@@ -13,7 +13,7 @@ from webadmin.recovery.copies import Copy, NothingToRecoverFrom, NotSound, kind_
 from webadmin.recovery.copies import Kind as CopyKind
 from webadmin.recovery.plan import Difference, Kind, Plan, PlanChanged, Report, is_prepared, open_plan
 from webadmin.recovery.swap import Recovery, apply, discard, find_outcome
-from webadmin.recovery.workshop import RecoveryRuns, RecoveryStopped
+from webadmin.recovery.workshop import RecoveryRuns, RecoveryStopped, remove_leftovers
 
 __all__ = [
     "Copy",
@@ -37,6 +37,7 @@ __all__ = [
     "list_copies",
     "open_plan",
     "recover",
+    "remove_leftovers",
 ]
 
 

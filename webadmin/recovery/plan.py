@@ -269,7 +269,7 @@ def open_plan() -> Iterator[Plan]:
 
 def is_prepared() -> bool:
     """Whether a plan waits for a decision."""
-    return plan_path().exists()
+    return plan_path().exists() and workshop.is_needed()
 
 
 def _record(line: bytes | None) -> Record | None:

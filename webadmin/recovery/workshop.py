@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -115,6 +115,11 @@ def opened(path: Path) -> Iterator[Engine]:
         engine.dispose()
 
 
+def is_needed() -> bool:
+    """Whether the database is known to be damaged or is not there."""
+    return damage.find(database()) is not None or damage.is_gone(database())
+
+
 def check_needed() -> None:
     """Raise Conflict when the database is sound; the note of one that was mended goes."""
     path = database()
@@ -122,5 +127,13 @@ def check_needed() -> None:
         # Somebody may have put a sound file there, or a recovery was killed at its very end.
         with opened(path) as engine:
             damage.look(engine, path)
-    if damage.find(path) is None and not damage.is_gone(path):
+    if not is_needed():
+        clear()
         raise Conflict(N_("The database is not damaged. Nothing was done."), hint=N_("Look at it with: flask doctor"))
+
+
+def remove_leftovers() -> None:
+    """Clear what a recovery that was killed at its very end left beside a sound database. Raises OSError."""
+    if folder().exists() and not is_needed():
+        with suppress(RecoveryRuns), alone():
+            clear()
