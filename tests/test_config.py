@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from webadmin import config
+from webadmin import config, parsers
+from webadmin.accounts import Role
 from webadmin.config import PROJECT, SETTINGS, Config, ConfigError
 
 
@@ -211,3 +212,7 @@ def test_without_an_application_there_are_no_settings(monkeypatch):
     monkeypatch.setattr(config, "_provider", None)
     with pytest.raises(LookupError):
         config.current()
+
+
+def test_the_roles_of_a_setting_are_those_that_exist():
+    assert set(parsers.ROLES) == set(Role)

@@ -13,7 +13,7 @@ from tests.people import PASSWORD, add_person, add_token, csrf_token, session_to
 from webadmin import clock, runtime, security
 from webadmin.sessions import COOKIE
 
-OPEN = {"/healthz", "/api/health", "/sign-in", "/setup", "/preferences"}
+OPEN = {"/healthz", "/api/health", "/sign-in", "/sign-in/code", "/setup", "/preferences"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

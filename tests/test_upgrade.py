@@ -67,6 +67,8 @@ _BACK_TO_0004 = (
     "ALTER TABLE aa_backup DROP COLUMN contents",
     "ALTER TABLE aa_user DROP COLUMN is_temporary",
     "ALTER TABLE aa_user DROP COLUMN has_single_keys",
+    "ALTER TABLE aa_user DROP COLUMN totp_secret",
+    "DROP TABLE aa_recovery_code",
 )
 
 INSERT = """INSERT INTO assistants (id, title, desc, emoji, prompt, author, created_at)

@@ -10,7 +10,7 @@ from webadmin.errors import N_, Forbidden
 
 # Everything that answers to somebody who is not signed in (contract 6).
 WITHOUT_SESSION = frozenset({"static", "health.ready", "health.alive"})
-OPEN = WITHOUT_SESSION | {"auth.sign_in", "auth.setup", "prefs.set"}
+OPEN = WITHOUT_SESSION | {"auth.sign_in", "auth.code", "auth.setup", "prefs.set"}
 # What PUBLIC_READ opens besides, for reading; the views themselves show what is public only.
 PUBLIC = frozenset({"api.list_assistants", "api.show_assistant"})
 
@@ -25,7 +25,8 @@ _BY_PERMISSION = {
         assistants.edit assistants.history assistants.prompt assistants.trash
         backups.history backups.show backups.bin backups.running comparisons.show comparisons.one
         jobs.show jobs.cancel profile.show profile.save profile.password profile.change_password
-        profile.end_session profile.end_others
+        profile.end_session profile.end_others profile.second_factor profile.turn_on profile.turn_off
+        profile.renew_codes
     """,
     Permission.WRITE: """
         api.create_assistant api.update_assistant api.delete_assistant api.set_status
@@ -54,6 +55,7 @@ _BY_PERMISSION = {
         health.download dev.ui recovery.show recovery.copies recovery.one recovery.begin recovery.choose
         recovery.apply recovery.discard
         people.list people.add people.show people.change people.sign_out people.confirm_reset people.reset
+        people.confirm_reset_second_factor people.reset_second_factor
         people.confirm_deactivate people.deactivate people.activate
         settings.tokens settings.add_token settings.confirm_revoke settings.revoke_token
         backup_settings.schedule backup_settings.save_schedule backup_settings.preview_schedule

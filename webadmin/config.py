@@ -28,6 +28,7 @@ from webadmin.parsers import (
     MAIL_ADDRESSES,
     NETWORKS,
     ORIGINS,
+    ROLE_NAMES,
     SIZE,
     TEXT,
     TIME,
@@ -135,6 +136,7 @@ SETTINGS: tuple[Setting, ...] = (
         "made at the first start and kept in secret-key beside the database",
         secret=True,
     ),
+    Setting("SECOND_FACTOR_REQUIRED", None, ROLE_NAMES, "Roles that need a second factor to sign in.", "none does"),
     Setting("SESSION_IDLE_HOURS", "12", number(1, 8760), "Hours without a request after which one must sign in again."),
     Setting("SESSION_KEPT_DAYS", "30", number(1, 365), "Days of that, where one chose to be kept signed in."),
     Setting("SESSION_MAX_DAYS", "90", number(1, 365), "Days after which one must sign in again in any case."),
@@ -216,6 +218,7 @@ class Config:
     site_name: str
     site_language: str
     secret_key: str | None = field(repr=False)
+    second_factor_required: frozenset[str] | None
     session_idle_hours: int
     session_kept_days: int
     session_max_days: int

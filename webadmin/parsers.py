@@ -103,7 +103,15 @@ def _origin(text: str) -> str:
     return match[1] if is_default else f"{match[1]}:{int(match[3])}"
 
 
+ROLES = ("viewer", "editor", "reviewer", "admin")
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def _roles(text: str) -> frozenset[str]:
+    found = frozenset(each.strip().lower() for each in text.split(","))
+    if not found <= set(ROLES):
+        raise ValueError(text)
+    return found
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
@@ -157,6 +165,7 @@ MAIL_ADDRESS = Parser("an e-mail address", _mail_address)
 MAIL_ADDRESSES = Parser("e-mail addresses, separated by commas", _mail_addresses)
 BOOLEAN = Parser("true or false (also 1/0, yes/no, on/off)", _boolean)
 NETWORKS = Parser("addresses or networks such as 127.0.0.1 or 10.0.0.0/8, separated by commas", _networks)
+ROLE_NAMES = Parser(f"one or more of {', '.join(ROLES)}, separated by commas", _roles)
 SIZE = Parser("a number of bytes, or with a unit: KB, MB, GB, KiB, MiB, GiB", _size)
 ORIGINS = Parser("origins without a path, such as https://app.example.org, separated by commas, or * alone", _origins)
 TEXT = Parser("any text", str)

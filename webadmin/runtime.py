@@ -61,6 +61,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE TABLE lock_wait (hour TEXT PRIMARY KEY, milliseconds INTEGER NOT NULL) WITHOUT ROWID",
     ),
     ("ALTER TABLE sessions ADD COLUMN address TEXT", "ALTER TABLE sessions ADD COLUMN agent TEXT"),
+    ("CREATE TABLE code_use (user_id INTEGER PRIMARY KEY, step INTEGER NOT NULL)",),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)

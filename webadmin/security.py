@@ -8,12 +8,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, after_this_request, current_app, g, redirect, request, session, url_for
+from flask import Flask, Response, current_app, g, redirect, request, session, url_for
 from flask.globals import request_ctx
 from flask.typing import ResponseReturnValue
-from flask_login import LoginManager, UserMixin, current_user, login_user
+from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
-from itsdangerous import BadSignature, URLSafeSerializer
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import RoutingException
@@ -29,7 +28,6 @@ from webadmin.sessions import (
     ServerSession,
     is_api_call,
     is_bearer_call,
-    set_cookie,
 )
 from webadmin.throttle import Throttle, Usage
 
@@ -45,10 +43,10 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-DEVICE_COOKIE = "aa_device"
-_DEVICE_SECONDS = 400 * 86400
 # What somebody whose password was given by another person may do until they have chosen their own.
 _WITH_TEMPORARY_PASSWORD = frozenset({"profile.password", "profile.change_password", "auth.sign_out", "prefs.set"})
+# The same for somebody whose role needs a second factor, until they have one.
+_WITHOUT_SECOND_FACTOR = frozenset({"profile.second_factor", "profile.turn_on", "auth.sign_out", "prefs.set"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -77,6 +75,7 @@ class SignedIn(UserMixin):  # type: ignore[misc]
         # Sessions of earlier versions know nothing of these.
         self.is_temporary: bool = person.get("is_temporary", False)
         self.has_single_keys: bool = person.get("has_single_keys", True)
+        self.needs_second_factor: bool = person.get("needs_second_factor", False)
 
 
 def init_app(app: Flask) -> None:
@@ -124,33 +123,6 @@ def current_person() -> SignedIn | None:
     """The signed-in person, None for nobody and for a token; never reads a body and never fails."""
     person: SignedIn | None = g.get("person")
     return person
-
-
-def check_sign_in(name: str, password: str) -> accounts.User | None:
-    """Who has this name and password; None whatever is wrong. Raises TooManyTries, Unavailable."""
-    with db.translated_errors():
-        return accounts.sign_in(
-            db.db.session(), name, password, address=throttle.by_address(request.remote_addr), device=_device()
-        )
-
-
-def sign_in(user: accounts.User, *, is_kept: bool) -> None:
-    """Begin a new session for `user`; nothing of the visitor's earlier session stays, its id included."""
-    session.clear()
-    # Flask-WTF remembers the token of the old session for the rest of the request.
-    g.pop("csrf_token", None)
-    _rotate()
-    session["is_kept"] = is_kept
-    _remember(user)
-    login_user(SignedIn(session["person"]))
-    _mark_device(user)
-
-
-def renew(user: accounts.User) -> None:
-    """Keep this session, under a new id, after its person's password changed; their other sessions end."""
-    accounts.end_sessions(user.id)
-    _rotate()
-    _remember(user)
 
 
 def safe_next(target: str | None) -> str:
@@ -255,9 +227,9 @@ def guard() -> ResponseReturnValue | None:
         raise Unauthorized(www_authenticate=_challenge() if is_for_program() else None)
     if request.method not in _SAFE_METHODS and not is_bearer_call(request):
         _check_csrf()
-    person = current_person()
-    if person is not None and person.is_temporary and request.endpoint not in _WITH_TEMPORARY_PASSWORD | access.OPEN:
-        return _first(url_for("profile.password"))
+    unfinished = _unfinished(current_person())
+    if unfinished is not None:
+        return _first(unfinished)
     if g.actor is not None and request.endpoint is not None and request.method != "OPTIONS":
         access.check(g.actor, request.endpoint)
     return None
@@ -280,6 +252,17 @@ def is_open(url: str, method: str = "GET") -> bool:
     except (HTTPException, RoutingException):
         return True
     return access.is_open_to(actor, endpoint)
+
+
+def _unfinished(person: SignedIn | None) -> str | None:
+    """The address of what this person must do before anything else, unless that is what they do."""
+    if person is None or request.endpoint in access.OPEN:
+        return None
+    if person.is_temporary and request.endpoint not in _WITH_TEMPORARY_PASSWORD:
+        return url_for("profile.password")
+    if person.needs_second_factor and request.endpoint not in _WITHOUT_SECOND_FACTOR | _WITH_TEMPORARY_PASSWORD:
+        return url_for("profile.second_factor")
+    return None
 
 
 def _first(address: str) -> ResponseReturnValue:
@@ -328,15 +311,12 @@ def _load_person(user_id: str) -> SignedIn | None:
         g.person = SignedIn(person)
     else:
         is_same = user is not None and user.password_changed_at == person["password_changed_at"]
-        g.person = SignedIn(_person(user)) if user is not None and is_same else None
+        g.person = SignedIn(remembered(user)) if user is not None and is_same else None
     return current_person()
 
 
-def _remember(user: accounts.User) -> None:
-    session["person"] = _person(user)
-
-
-def _person(user: accounts.User) -> dict[str, Any]:
+def remembered(user: accounts.User) -> dict[str, Any]:
+    """What a session keeps of its person."""
     return {
         "id": str(user.id),
         "name": user.name,
@@ -345,37 +325,9 @@ def _person(user: accounts.User) -> dict[str, Any]:
         "theme": user.theme,
         "is_temporary": user.is_temporary,
         "has_single_keys": user.has_single_keys,
+        "needs_second_factor": user.totp_secret is None and accounts.is_required(user),
         "password_changed_at": user.password_changed_at,
     }
-
-
-def _devices() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.secret_key or "", salt="device")
-
-
-def _device() -> accounts.Device | None:
-    """The mark that this browser was given when somebody signed in with it."""
-    try:
-        user_id, mark = _devices().loads(request.cookies.get(DEVICE_COOKIE, ""))
-    except (BadSignature, ValueError, TypeError):
-        return None
-    return accounts.Device(user_id, mark)
-
-
-def _mark_device(user: accounts.User) -> None:
-    known = _device()
-    mark = known.mark if known is not None and known.user_id == user.id else secrets.token_urlsafe(16)
-    text = str(_devices().dumps([user.id, mark]))
-
-    @after_this_request
-    def keep(response: Response) -> Response:
-        set_cookie(response, DEVICE_COOKIE, text, max_age=_DEVICE_SECONDS)
-        return response
-
-
-def _rotate() -> None:
-    if isinstance(session, ServerSession):
-        session.rotate()
 
 
 def _check_csrf() -> None:

@@ -12,7 +12,8 @@ from playwright.sync_api import Page, expect
 
 from tests.e2e.worlds import World
 from tests.factories import make_record, store
-from webadmin import catalogue
+from tests.people import PASSWORD
+from webadmin import accounts, catalogue
 from webadmin.accounts import SYSTEM, TooManyTries, tries
 from webadmin.db import transaction
 
@@ -162,6 +163,34 @@ def _unticked(page: Page, _world: World) -> None:
     page.locator("#confirmed").evaluate("box => { box.required = false; }")
     page.locator("main .danger-fill").click()
     expect(page.locator("main [role=alert]")).to_be_visible()
+
+
+def _turn_on(page: Page, world: World) -> None:
+    """Also when it was on already: then these are new recovery codes."""
+    _is_on(page, world)
+    page.locator("#current").fill(PASSWORD)
+    page.locator("main form .btn").first.click()
+    expect(page.locator("#recovery-codes")).to_be_visible()
+
+
+def _is_on(page: Page, world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        accounts.get_person_named(session, "Ada").totp_secret = accounts.new_secret()
+    page.reload()
+    expect(page.locator("[formaction]")).to_be_visible()
+
+
+def _second_step(page: Page, world: World) -> None:
+    with world.app.app_context(), transaction() as session:
+        if accounts.find_user(session, "Coda") is None:
+            accounts.add_user(session, SYSTEM, "Coda", PASSWORD).totp_secret = accounts.new_secret()
+    typed = {"sign-in-name": "Coda", "sign-in-password": PASSWORD}
+    send(".sign-in .primary", shows="#sign-in-code", **typed)(page, world)
+
+
+def _wrong_code(page: Page, world: World) -> None:
+    _second_step(page, world)
+    send(".sign-in .primary", shows="[role=alert]", **{"sign-in-code": "000000"})(page, world)
 
 
 def _invite(page: Page, world: World) -> None:
@@ -378,6 +407,15 @@ SCREENS = [
         "person - question before deactivating", "full", "/settings/people/1", press("main .danger", shows="dialog h1")
     ),
     Screen("account - sessions", "full", "/profile"),
+    Screen("account - second factor off", "full", "/profile/second-factor"),
+    Screen(
+        "account - code refused",
+        "full",
+        "/profile/second-factor",
+        send("main .primary", shows="[role=alert]", code="000000", current="wrong"),
+    ),
+    Screen("account - recovery codes", "good", "/profile/second-factor", _turn_on),
+    Screen("account - second factor on", "good", "/profile/second-factor", _is_on),
     Screen("account - password", "full", "/profile/password"),
     Screen("account - password refused", "full", "/profile/password", send("main .primary", shows="[role=alert]")),
     Screen("health - all well", "good", "/health"),
@@ -392,6 +430,8 @@ SCREENS = [
     Screen("sign-in - asked", "empty", "/sign-in", is_signed_in=False),
     Screen("sign-in - wrong", "empty", "/sign-in", WRONG, is_signed_in=False),
     Screen("sign-in - slowed down", "empty", "/sign-in", _too_many_tries, is_signed_in=False),
+    Screen("sign-in - code asked", "empty", "/sign-in", _second_step, is_signed_in=False),
+    Screen("sign-in - code wrong", "empty", "/sign-in", _wrong_code, is_signed_in=False),
     Screen("setup - asked", "new", "/setup", is_signed_in=False),
     Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
     *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),

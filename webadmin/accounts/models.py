@@ -27,6 +27,18 @@ class User(Base):
     # Given by somebody else: good for a few days, and for nothing but choosing another.
     is_temporary: Mapped[bool] = mapped_column(default=False)
     has_single_keys: Mapped[bool] = mapped_column(default=True)
+    # Base32. As good as a key, and needed in the clear to check a code: the file is closed to others (0600).
+    totp_secret: Mapped[str | None]
+
+
+class RecoveryCode(Base):
+    """A recovery code that was not used yet; only its SHA-256 is kept."""
+
+    __tablename__ = "aa_recovery_code"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int]
+    code_hash: Mapped[str]
 
 
 class Token(Base):

@@ -74,9 +74,12 @@ def at_sign_in(name: str, address: str | None, device: str | None) -> Try:
     return _count((f"from {address or 'unknown'}", _ADDRESS), ("name " + _hash(name), _NAME))
 
 
-def at_secret(what: str, user_id: int) -> Try:
-    """Count a try of a secret of somebody who is known already. Raises TooManyTries, RuntimeUnavailable."""
-    return _count((f"{what} {user_id}", _SECOND))
+def at_secret(what: str, user_id: int, device: str | None = None) -> Try:
+    """Count a try of a secret of somebody who is known already, by browser where that is known too.
+
+    Raises TooManyTries, RuntimeUnavailable.
+    """
+    return _count((f"{what} {user_id} {_hash(device) if device else ''}", _SECOND))
 
 
 def _count(*counters: tuple[str, Allowance]) -> Try:

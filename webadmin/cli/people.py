@@ -103,6 +103,16 @@ def reset_password(name: str) -> None:
     note("This is shown once, and is good for 7 days: signing in with it asks for one of their own.")
 
 
+@user.command("reset-second-factor", cls=Command)
+@click.argument("name")
+def reset_second_factor(name: str) -> None:
+    """Let a person sign in without the app that they lost."""
+    with transaction() as session:
+        person = accounts.get_person_named(session, name)
+        name = accounts.reset_second_factor(session, COMMAND_LINE, person.id).name
+    tell(f"{name} signs in without a second factor now.")
+
+
 @token.command("add", cls=Command)
 @click.argument("name")
 @_role

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from flask import Blueprint, abort, make_response, request, url_for
+from flask import Blueprint, Response, abort, make_response, request, url_for
 from flask import session as browser_session
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_wtf.csrf import generate_csrf
 
-from webadmin import accounts, catalogue, config, security
+from webadmin import accounts, catalogue, config, security, signing_in
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import Conflict, Invalid
 from webadmin.web.errors import read_fields, resend_page
-from webadmin.web.forms import SetupForm, SignInForm, show_problems
+from webadmin.web.forms import CodeForm, SetupForm, SignInForm, show_problems
 from webadmin.web.htmx import page, redirect, wants_fragment
 
 bp = Blueprint("auth", __name__)
@@ -33,19 +33,74 @@ def sign_in() -> ResponseReturnValue:
     user = None
     if form.validate_on_submit():
         try:
-            user = security.check_sign_in(form.username.data, form.password.data)
+            user = signing_in.check_sign_in(form.username.data, form.password.data)
         except accounts.TooManyTries as error:
             return _sign_in_page(form, wait_seconds=error.wait_seconds, status=429)
     if user is None:
         return _sign_in_page(form, error=gettext("That user name and password do not match."), status=422)
-    security.sign_in(user, is_kept=form.remember.data)
+    if user.totp_secret is not None:
+        signing_in.await_code(user, is_kept=form.remember.data)
+        carried = CodeForm(
+            formdata=None,
+            next=request.values.get("next"),
+            resend_to=form.resend_to.data,
+            resend_fields=form.resend_fields.data,
+        )
+        return _code_page(carried)
+    return _let_in(user, form, is_kept=form.remember.data)
+
+
+@bp.route("/sign-in/code", methods=["GET", "POST"])
+def code() -> ResponseReturnValue:
+    """The second step of signing in: a code of the app, or a recovery code."""
+    pending = signing_in.who_awaits_code() if request.method == "POST" else None
+    if pending is None:
+        return redirect(url_for("auth.sign_in", next=security.safe_next(request.values.get("next"))))
+    form, (user, is_kept) = CodeForm(), pending
+    if not form.validate_on_submit():
+        return _code_page(form, error=gettext("Fill in this field."), status=422)
+    try:
+        is_right = signing_in.check_code(user, form.code.data)
+    except accounts.TooManyTries as error:
+        return _code_page(form, wait_seconds=error.wait_seconds, status=429)
+    if not is_right:
+        text = gettext("That code is not right, or was used already. Wait for the next one.")
+        return _code_page(form, error=text, status=422)
+    return _let_in(user, form, is_kept=is_kept)
+
+
+def _let_in(user: accounts.User, form: SignInForm | CodeForm, *, is_kept: bool) -> ResponseReturnValue:
+    """Begin the session, and go on with what the person was doing."""
+    signing_in.sign_in(user, is_kept=is_kept)
     if wants_fragment():
         # The page under the dialog stays; its script sends the lost request again with the new session's token.
         return make_response("", 204, {"HX-Trigger": json.dumps({"signed-in": {"csrf": generate_csrf()}})})
     fields = read_fields(form.resend_fields.data)
     if fields and form.resend_to.data:
         return resend_page(security.safe_next(form.resend_to.data), fields)
-    return redirect(target)
+    return redirect(security.safe_next(request.values.get("next")))
+
+
+def _code_page(
+    form: CodeForm, *, error: str | None = None, wait_seconds: int | None = None, status: int = 200
+) -> ResponseReturnValue:
+    kept = {name: form[name].data for name in ("next", "resend_to", "resend_fields") if form[name].data}
+    answer = page(
+        "auth/code.html",
+        "auth/_code_form.html",
+        kept=kept,
+        error=error,
+        wait_seconds=wait_seconds,
+        in_dialog=wants_fragment(),
+        status=status,
+    )
+    return _wait(answer, wait_seconds)
+
+
+def _wait(answer: Response, seconds: int | None) -> Response:
+    if seconds:
+        answer.headers["Retry-After"] = str(seconds)
+    return answer
 
 
 def _sign_in_page(
@@ -64,9 +119,7 @@ def _sign_in_page(
         in_dialog=wants_fragment(),
         status=status,
     )
-    if wait_seconds:
-        answer.headers["Retry-After"] = str(wait_seconds)
-    return answer
+    return _wait(answer, wait_seconds)
 
 
 @bp.post("/sign-out")
@@ -94,7 +147,7 @@ def setup() -> ResponseReturnValue:
             show_problems(form, error)
         else:
             accounts.forget_setup_code()
-            security.sign_in(user, is_kept=False)
+            signing_in.sign_in(user, is_kept=False)
             return redirect("/")
     errors = {name: messages[0] for name, messages in form.errors.items() if name}
     return page("auth/setup.html", values=form.data, errors=errors, found=_found(), status=422 if form.errors else 200)

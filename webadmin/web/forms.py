@@ -28,6 +28,15 @@ class SignInForm(FlaskForm):  # type: ignore[misc]
     resend_fields = HiddenField()
 
 
+class CodeForm(FlaskForm):  # type: ignore[misc]
+    """The second step of signing in; the hidden fields are those of the first."""
+
+    code = StringField(lazy_gettext("One-time code"), [_filled])
+    next = HiddenField()
+    resend_to = HiddenField()
+    resend_fields = HiddenField()
+
+
 class SetupForm(FlaskForm):  # type: ignore[misc]
     """The first account."""
 
@@ -64,6 +73,13 @@ class PreferencesForm(FlaskForm):  # type: ignore[misc]
     has_single_keys = BooleanField(lazy_gettext("Single keys"))
 
 
+class SecondFactorForm(FlaskForm):  # type: ignore[misc]
+    """The second factor is switched on with a code of the app, and off or renewed without."""
+
+    current = PasswordField(lazy_gettext("Current password"), [_filled])
+    code = StringField(lazy_gettext("One-time code"))
+
+
 class PasswordForm(FlaskForm):  # type: ignore[misc]
     """A new password for oneself."""
 
@@ -72,7 +88,7 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]
 
 
 # The domain's words for what password managers and people know by another name.
-_FIELDS = {"name": {"name", "username"}, "code": {"setup_code"}}
+_FIELDS = {"name": {"name", "username"}, "code": {"setup_code", "code"}}
 
 
 def show_problems(form: FlaskForm, error: DomainError) -> None:

@@ -97,6 +97,21 @@ def reset(user_id: int) -> ResponseReturnValue:
     return page("settings/password_made.html", person=user, password=password, is_new=False)
 
 
+@bp.get(f"{_PERSON}/reset-second-factor")
+def confirm_reset_second_factor(user_id: int) -> ResponseReturnValue:
+    """Ask before somebody can sign in without a code."""
+    return _ask("settings/_person_second_factor.html", user_id)
+
+
+@bp.post(f"{_PERSON}/reset-second-factor")
+def reset_second_factor(user_id: int) -> ResponseReturnValue:
+    """Let a person sign in without the app that they lost."""
+    with transaction() as session:
+        name = accounts.reset_second_factor(session, current_actor(), user_id).name
+    text = gettext("%(name)s signs in without a second factor now.", name=name)
+    return redirect(url_for("people.show", user_id=user_id), toast=text)
+
+
 @bp.post(f"{_PERSON}/sign-out")
 def sign_out(user_id: int) -> ResponseReturnValue:
     """End every session of a person."""
