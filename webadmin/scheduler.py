@@ -94,6 +94,9 @@ class Scheduler:
 
     def start(self) -> None:
         """Wake the tasks up at once, and then twice a minute."""
+        # Before anybody is told the address: the runbook puts files into the folder next.
+        with self._app.app_context(), _told("sign of this installation"):
+            backups.leave_sign()
         self._app.config["SCHEDULER_API_ENABLED"] = False
         self._app.config["SCHEDULER_TIMEZONE"] = UTC
         self._app.config["SCHEDULER_JOB_DEFAULTS"] = {
@@ -280,6 +283,8 @@ class Scheduler:
         today = clock.now().astimezone(config.current().timezone).date()
         if self._day_done == today:
             return
+        with _told("sign of this installation"):
+            backups.leave_sign()
         with _told("retention"):
             try:
                 backups.prune(SCHEDULER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import time_machine
 from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA
-from webadmin import backups, clock, db
+from webadmin import backups, clock, config, db
 from webadmin.config import Config
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -47,6 +48,27 @@ class TestOthers:
         [said] = signs()
         assert "1 files" in said
         assert "assistants_backup_theirs.json" in said
+
+    def test_another_installation_is_told_while_it_lives(self, data, tmp_path, monkeypatch):
+        backups.leave_sign()
+        assert signs() == []
+        with monkeypatch.context() as elsewhere:
+            other = replace(data, database_path=tmp_path / "other" / "assistants.db")
+            elsewhere.setattr(config, "_provider", lambda: other)
+            backups.leave_sign()
+        [said] = signs()
+        assert said.startswith("Another installation of this program uses this folder too")
+        assert "2026-11-23 12:00" in said
+        with time_machine.travel(NOW + timedelta(days=2), tick=False):
+            backups.leave_sign()
+            assert signs() == []
+
+    def test_installation_that_was_moved_is_no_other(self, data):
+        backups.leave_sign()
+        folder = data.database_backup_dir
+        folder.rename(folder.with_name("moved"))
+        folder.with_name("moved").rename(folder)
+        assert (signs(), len(list(folder.glob(".installation-*")))) == ([], 1)
 
     def test_what_was_uploaded_is_ours_to_keep(self, data, tmp_path):
         put(data, "upload", NOW)

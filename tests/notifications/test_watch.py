@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
@@ -117,6 +118,23 @@ def test_a_restart_and_other_processes_tell_nothing_twice(site, hook, make_confi
     with again.app_context():
         look(NOW + MINUTE)
     close(again)
+    assert events(hook) == ["failure"]
+
+
+def test_processes_that_look_at_the_same_time_tell_it_once(site, hook, make_config):
+    app = site(WEBHOOK_URL=hook.url)
+    failed_run(app)
+    others = [create_app(config.current()) for _ in range(3)]
+
+    def tell(each):
+        with each.app_context():
+            notifications.watch(NOW)
+            notifications.deliver_due(NOW)
+
+    with time_machine.travel(NOW, tick=False), ThreadPoolExecutor(4) as pool:
+        list(pool.map(tell, [app, *others] * 4))
+    for each in others:
+        close(each)
     assert events(hook) == ["failure"]
 
 

@@ -69,7 +69,7 @@ from webadmin.backups.restore import (
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
 from webadmin.backups.single import Kept, find_in_backup, mark_of, states_in_backups
-from webadmin.backups.strangers import signs_of_others
+from webadmin.backups.strangers import leave_sign, signs_of_others
 from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
@@ -143,6 +143,7 @@ __all__ = [
     "is_name",
     "is_other_file",
     "keep_upload",
+    "leave_sign",
     "list_backups",
     "list_bin",
     "make_plan",

@@ -1,10 +1,18 @@
-"""Signs that another program works in the backup folder: what is not ours comes, files of ours go."""
+"""Signs that another program works in the backup folder: what is not ours comes, files of ours go.
+
+Another installation of this very program leaves a sign of its own, since its files look like ours.
+"""
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
+from webadmin import clock, config, keyfile
 from webadmin.backups import folder as folder_of
 from webadmin.backups.history import Backup, current_folder
 from webadmin.backups.models import Kind, State
@@ -12,6 +20,38 @@ from webadmin.errors import N_, Message
 
 # What somebody put here once is no news after a week; a program that writes here does it again.
 _NEWS = timedelta(days=7)
+# Renewed at each start and once a day by whoever runs the scheduled tasks of an installation.
+_SIGN = ".installation-"
+_SIGN_COUNTS_FOR = timedelta(days=2)
+ID_FILE = "installation-id"
+
+
+def leave_sign() -> None:
+    """Renew the sign of this installation in the backup folder. Raises OSError, FolderReadOnly."""
+    path = config.current().database_path.parent / ID_FILE
+    name = _SIGN + keyfile.read_or_make(path, partial(secrets.token_hex, 8))
+    folder_of.prepare(current_folder())
+    with folder_of.translated_errors():
+        descriptor = os.open(current_folder() / name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
+        try:
+            instant = clock.now().timestamp()
+            os.utime(descriptor, (instant, instant))
+        finally:
+            os.close(descriptor)
+
+
+def _signs_of_installations(now: datetime) -> list[datetime]:
+    """When other installations last gave a sign of life in the folder, of those that did so lately."""
+    own = keyfile.read(config.current().database_path.parent / ID_FILE)
+    if own is None:
+        return []
+    found = []
+    with suppress(OSError):
+        for path in current_folder().glob(f"{_SIGN}*"):
+            seen_at = datetime.fromtimestamp(path.lstat().st_mtime, UTC)
+            if path.name != _SIGN + own and now - seen_at < _SIGN_COUNTS_FOR:
+                found.append(seen_at)
+    return found
 
 
 def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
@@ -20,6 +60,10 @@ def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
     `found` is the whole list, newest first.
     """
     backups, said = list(found), []
+    if signs := _signs_of_installations(now):
+        text = N_("Another installation of this program uses this folder too; its last sign of life is of %(time)s.")
+        local = max(signs).astimezone(config.current().timezone)
+        said.append(Message(text, {"time": f"{local:%Y-%m-%d %H:%M}"}))
     if strange := _written_by_others(backups, now):
         text = N_("Another program writes here too: %(count)d files of the last 7 days, such as %(name)s.")
         said.append(Message(text, {"count": len(strange), "name": strange[0].name}))
