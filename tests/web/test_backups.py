@@ -357,6 +357,8 @@ def test_a_failed_proof_says_where_and_how_much_can_still_be_read(app, browser, 
     assert "7 of 10 records can be read." in said
     assert page.select_one(f"a[href='/backups/{good}']") is not None
     assert "Restore…" not in said
+    row = next(each for each in browser.page("/backups").select("#history tbody tr") if torn in str(each))
+    assert [words(each) for each in row.select(".btn.small:not(.icon-only)")] == ["Why?"]
 
 
 def test_what_can_be_read_of_a_damaged_file_is_imported_by_choice(app, browser, torn):
