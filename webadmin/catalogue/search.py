@@ -239,8 +239,8 @@ def _conditions(query: Query) -> list[ColumnElement[bool]]:
     if query.edited_before:
         found.append(edited < query.edited_before)
     if query.written:
-        of_it = (Revision.assistant_id == Assistant.id, Revision.number.between(*query.written))
-        found.append(select(literal(1)).where(*of_it).exists())
+        about = select(Revision.assistant_id).where(Revision.number.between(*query.written))
+        found.append(Assistant.id.in_(about))
     if query.is_open:
         # Other programs may have stored there what is no number, which then counts as 0.
         is_number = func.typeof(Assistant.is_public) == "integer"
