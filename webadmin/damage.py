@@ -108,7 +108,12 @@ def refuse(database: Path) -> None:
 
 def was_there(database: Path) -> bool:
     """Whether what lies beside it shows that there has been a database: sessions and tasks, snapshots, a log."""
-    if database.with_name("runtime.db").exists() or db.log_bytes(database):
+    return bool(db.log_bytes(database)) or was_in_use(database)
+
+
+def was_in_use(database: Path) -> bool:
+    """The same without the log, which a first start that was cut off leaves, too: nothing in it counts then."""
+    if database.with_name("runtime.db").exists():
         return True
     snapshots = database.with_name("snapshots")
     return snapshots.is_dir() and any(snapshots.glob("*.db"))

@@ -46,14 +46,14 @@ def open_database(actor: Actor = SYSTEM, *, may_begin_empty: bool = False) -> Op
     path = config.current().database_path
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with FileLock(path.parent / ".upgrade.lock", mode=0o600), db.translated_errors():
-        must_be_there = not may_begin_empty and damage.was_there(path)
-        if must_be_there and (not path.exists() or not path.stat().st_size):
+        is_there = path.exists() and path.stat().st_size > 0
+        if not (is_there or may_begin_empty) and damage.was_there(path):
             raise damage.DatabaseGone(path)
         _make_private(path)
         engine = db.db.engine
         with engine.connect() as connection:
             found = db.schema_state(connection)
-        if must_be_there and found is db.SchemaState.EMPTY:
+        if found is db.SchemaState.EMPTY and not may_begin_empty and damage.was_in_use(path):
             raise damage.DatabaseGone(path)
         if _is_damaged(engine, path):
             if found is not db.SchemaState.CURRENT:
