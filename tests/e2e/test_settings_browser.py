@@ -6,6 +6,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.people import PASSWORD
+from webadmin import accounts, clock
+from webadmin.accounts import second_factor
+from webadmin.db import transaction
 
 NEW = "another walk by the river"
 
@@ -53,6 +56,26 @@ def test_signing_out_and_in_leads_to_where_the_person_was_going(open_browser, ha
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.locator("main").get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(re.compile("/backups$"))
+
+
+def test_signing_in_again_over_a_page_takes_the_code_too(app, open_browser):
+    secret = accounts.new_secret()
+    with app.app_context(), transaction() as session:
+        accounts.get_person_named(session, "Ada").totp_secret = secret
+    page = open_browser().new_page()
+    page.goto("/assistants/new")
+    page.context.clear_cookies()
+    page.locator("#desc").fill("Typed when the session had ended")  # The preview asks, and is refused.
+    page.locator("dialog #sign-in-name").fill("Ada")
+    page.locator("dialog #sign-in-password").fill(PASSWORD)
+    page.locator("dialog .primary").click()
+    page.locator("dialog #sign-in-code").fill("000000")
+    page.locator("dialog .primary").click()
+    expect(page.locator("dialog [role=alert]")).to_contain_text("That code is not right")
+    page.locator("dialog #sign-in-code").fill(second_factor.code_at(secret, int(clock.now().timestamp()) // 30))
+    page.locator("dialog .primary").click()
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    expect(page.locator("#card-preview")).to_contain_text("Typed when the session had ended")
 
 
 def test_single_keys_can_be_switched_off(page):

@@ -18,6 +18,8 @@ from webadmin.web.errors import read_fields, resend_page
 from webadmin.web.forms import CodeForm, SetupForm, SignInForm, show_problems
 from webadmin.web.htmx import page, redirect, wants_fragment
 
+# What is longer is no name of anybody, and need not be sent back.
+_NAME_SHOWN = 256
 bp = Blueprint("auth", __name__)
 
 
@@ -110,7 +112,7 @@ def _sign_in_page(
     answer = page(
         "auth/sign_in.html",
         "auth/_sign_in_form.html",
-        username=form.username.data,
+        username=(form.username.data or "")[:_NAME_SHOWN],
         remember=form.remember.data,
         next=security.safe_next(request.values.get("next")),
         kept=kept if form.resend_fields.data else None,
