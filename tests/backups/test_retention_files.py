@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, make_record
 from webadmin import backups, config, db
+from webadmin.accounts import SYSTEM
 from webadmin.backups import Backup, Kind, State
 from webadmin.config import Config
 
@@ -60,7 +61,7 @@ def make(folder: Path, elsewhere: Path, number: int, day: int, kind: Kind, fate:
         path.symlink_to(elsewhere / name)
     elif fate == "pinned":
         with db.transaction() as session:
-            backups.pin(session, name, is_pinned=True)
+            backups.pin(session, SYSTEM, name, is_pinned=True)
     return name
 
 
