@@ -389,6 +389,10 @@ add_record(
     in_record(b"[]")[:-1] + b"".join(b',"%s%d": "\\u0000"' % (b"k" * 500, n) for n in range(100)) + b"}",
 )
 add_record("id of 1 MB", id="x" * MIB)
+add_record("unknown text of 4 MiB and a byte", mine=["x" * (4 * MIB + 1)])
+add_record("good: unknown text of 4 MiB", mine=["x" * 4 * MIB], is_good=True)
+add_record("text that only its escapes make long", TWO.replace(b"Rose", b"\\u0041" * 800_000), is_good=True)
+add_record("text of 5 MB in a record that is no JSON", TWO.replace(b"Rose", b"x" * 5 * MIB)[:-1] + b",}")
 add(
     "all wrong at once",
     listed(text(dict.fromkeys(("id", "title", "prompt", "desc", "tags", "status", "version"), 1.5))),
@@ -414,7 +418,7 @@ LARGE = {
         lambda: b"[%s]" % text(record(**dict.fromkeys(("title", "desc", "prompt", "emoji", "author", "reviewNote"), "x" * 4 * MIB))), 1
     ),
     "a record of 31 MiB of small values": File(lambda: b"[%s]" % in_record(b"[" + b"1," * (15 * MIB) + b"1]"), 0, 1),
-    "a record of 31 MiB of text and an emoji under an unknown key": File(lambda: b"[%s]" % in_record(text("😀" + "x" * 30 * MIB)), 1),
+    "a record of 31 MiB of text and an emoji under an unknown key": File(lambda: b"[%s]" % in_record(text("😀" + "x" * 30 * MIB)), 0, 1),
     "100 prompts of 3 MiB": File(lambda: listed(*(text(record(n, prompt="x" * 3 * MIB)) for n in range(100))), 100),
     "100 titles of 3 MiB": File(lambda: listed(*(text(record(n, title="x" * 3 * MIB)) for n in range(100))), 100),
     "300 unknown values of 1 MiB": File(lambda: listed(*(text(record(n, mine="x" * MIB)) for n in range(300))), 300),

@@ -24,6 +24,7 @@ MAX_OWN_VALUES = 4 * MAX_VALUES
 MAX_DIGITS = 1000
 
 _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])|(,)', re.DOTALL)
+_TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -150,6 +151,30 @@ def read_object(span: bytes, *, most: int = MAX_VALUES) -> tuple[dict[str, Any],
     if _SUSPECT.search(text) and any(_bad_text(key) for key in values):
         raise NotReadable(N_("The name of a key holds NUL or half of a surrogate pair."))
     return values, _Raws(span)
+
+
+def long_texts(span: bytes, most: int) -> list[str]:
+    """The keys of an object that hold, at any depth, a text of more than `most` bytes; told without decoding it.
+
+    Decoded, one such text may take four times its size, and more than once. What only its escapes make so long is not
+    told. Raises NotReadable.
+    """
+    if not _has_long_text(span, most):
+        return []
+    try:
+        return [key for key, raw in _raws.decode(span).items() if _has_long_text(memoryview(raw), most)]
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise NotReadable(N_("This is not valid JSON: %(reason)s."), reason=str(error)) from None
+
+
+def _has_long_text(span: bytes | memoryview, most: int) -> bool:
+    for found in _TEXT.finditer(span):
+        if found.end() - found.start() - 2 > most:
+            text = bytes(found[0])
+            # An escape stands for at least one byte: six bytes do where it names a code point, two elsewhere.
+            if len(text) - 2 - text.count(b"\\") - 4 * text.count(b"\\u") > most:
+                return True
+    return False
 
 
 class _Raws(dict[str, bytes]):

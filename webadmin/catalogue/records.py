@@ -254,17 +254,31 @@ def decode(
     that no rule allows but some database held (no id, a date in another form) come back as they are, with a warning.
     Raises Invalid, whose problems name index, id and field.
     """
-    record = _canonical(span)
-    if record is not None:
-        found = _Findings(index, record.id, is_trusted, [], [])
-        _check_rules(record, span, found, frozenset(), limits)
-    else:
-        found = _Findings(index, None, is_trusted, [], [])
-        record = _build(span, found, author, created_at, limits)
+    found = _Findings(index, None, is_trusted, [], [])
+    record = None
+    if not _has_long_text(span, found):
+        record = _canonical(span)
+        if record is None:
+            record = _build(span, found, author, created_at, limits)
+        else:
+            found.id = record.id
+            _check_rules(record, span, found, frozenset(), limits)
     if found.problems or record is None:
         number = None if index is None else index + 1
         raise Invalid(N_("Record %(number)s cannot be read."), problems=found.problems, number=number)
     return record, found.warnings
+
+
+def _has_long_text(span: bytes, found: _Findings) -> bool:
+    """Whether a record is not even to be decoded, because of texts that are longer than any may be."""
+    if len(span) <= TEXT_CEILING_BYTES or found.is_trusted:
+        return False
+    try:
+        for key in strict.long_texts(span, TEXT_CEILING_BYTES):
+            found.problem(key, N_("The text is longer than 4 MiB."))
+    except strict.NotReadable as error:
+        found.problem(None, error.template, **error.params)
+    return bool(found.problems)
 
 
 def _canonical(span: bytes) -> Record | None:
