@@ -125,9 +125,8 @@ def iter_records(connection: Connection, *, warn: Warn | None = None, order: str
     `warn` is told of each value that JSON cannot carry as it is; the record is yielded all the same.
     """
     of = shape(connection)
-    rows = connection.execution_options(stream_results=True, max_row_buffer=100).execute(
-        query(of).order_by(literal_column(f"assistants.{order}"))
-    )
+    # SQLite's driver gives row by row; SQLAlchemy's own streaming would hold a hundred of them, of any size.
+    rows = connection.execute(query(of).order_by(literal_column(f"assistants.{order}")))
     for row in rows:
         yield from_row(row, of, warn)
 
@@ -144,7 +143,7 @@ def iter_by_id(connection: Connection) -> Iterator[Record]:
         found = found.where(
             func.hex(column("id")).not_in(select(func.json_each(_json_text(broken)).table_valued("value")))
         )
-    for row in connection.execution_options(stream_results=True, max_row_buffer=100).execute(found):
+    for row in connection.execute(found):
         yield from_row(row, of)
 
 

@@ -44,9 +44,7 @@ def last_revision(connection: Connection) -> int:
 def iter_written(connection: Connection, first: int, last: int) -> Iterator[tuple[str, bytes | None]]:
     """The ids that these revisions are about, each with the record as it was written, None where it was deleted."""
     columns = (Revision.assistant_id, Revision.is_deletion, Revision.record)
-    rows = connection.execution_options(stream_results=True).execute(
-        select(*columns).where(Revision.number.between(first, last)).order_by(Revision.number)
-    )
+    rows = connection.execute(select(*columns).where(Revision.number.between(first, last)).order_by(Revision.number))
     for row in rows:
         yield row.assistant_id, None if row.is_deletion else row.record.encode()
 
