@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.people import PASSWORD, add_person, csrf_token, sign_in
+from webadmin.config import PROJECT
 
 NEW = "another long walk"
 
@@ -47,6 +49,18 @@ def test_an_added_person_chooses_a_password_before_anything_else(app: Flask, ada
     assert rita.get("/assistants").status_code == 200
     assert sign_in(app.test_client(), "Rita", password).status_code == 422
     assert sign_in(app.test_client(), "Rita", NEW).status_code == 303
+
+
+def test_the_page_shows_what_each_role_may_do_in_the_words_of_the_document(ada: FlaskClient) -> None:
+    def rows(lines: list[list[str]]) -> list[list[str]]:
+        return [[" ".join(cell.split()).lower() for cell in line] for line in lines]
+
+    table = BeautifulSoup(ada.get("/settings/people").text, "html.parser").select("#roles tbody tr")
+    shown = rows([[cell.get_text(" ") for cell in row.select("th, td")] for row in table])
+    document = (PROJECT / "docs" / "people.md").read_text(encoding="utf-8")
+    said = rows([line.strip("|").split("|")[1:] for line in document.splitlines() if line.startswith("| `")])
+    assert len(shown) == 8
+    assert shown == said
 
 
 def test_a_refused_name_is_told_and_stays(ada: FlaskClient) -> None:

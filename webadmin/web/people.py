@@ -9,13 +9,27 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from webadmin import accounts
+from webadmin.accounts import Permission
 from webadmin.db import db, transaction, translated_errors
-from webadmin.errors import Conflict, Invalid, Unavailable
+from webadmin.errors import N_, Conflict, Invalid, Unavailable
 from webadmin.security import current_actor
 from webadmin.web.forms import PersonForm, show_problems
 from webadmin.web.htmx import page, redirect
 
 bp = Blueprint("people", __name__, url_prefix="/settings/people")
+# What each permission covers, in the words of docs/people.md.
+COVERS = {
+    Permission.READ: N_("see assistants, their history, the trash, the list of backups, whether the data is safe"),
+    Permission.WRITE: N_(
+        "create, change, submit and delete what is not published; put back from the trash or the history"
+    ),
+    Permission.EXPORT: N_("download assistants, the catalogue, a stored backup"),
+    Permission.BACK_UP: N_("back up now, verify, compare"),
+    Permission.PUBLISH: N_("publish, reject, unpublish; change or delete what is published; write the review note"),
+    Permission.IMPORT: N_("import a file, restore a backup, undo either"),
+    Permission.MANAGE_BACKUPS: N_("pin, note, upload, delete backups, bring them back from the bin"),
+    Permission.ADMINISTER: N_("people, tokens, settings, notifications, diagnostics, recovery"),
+}
 _PERSON = "/<int(max=9223372036854775807):user_id>"
 
 
@@ -125,7 +139,9 @@ def sign_out(user_id: int) -> ResponseReturnValue:
 def _list_page(form: PersonForm, *, status: int = 200) -> ResponseReturnValue:
     with translated_errors():
         listed = accounts.list_users(db.session())
-    return page("settings/people.html", form=form, people=listed, status=status)
+    return page(
+        "settings/people.html", form=form, people=listed, covers=COVERS, allowed=accounts.ALLOWED, status=status
+    )
 
 
 def _person_page(user_id: int, form: PersonForm | None = None, *, status: int = 200) -> ResponseReturnValue:
