@@ -331,6 +331,13 @@ class TestRealCauses:
     """Each state by what really causes it; `told` asks every place, and compares them."""
 
     @pytest.fixture(autouse=True)
+    def an_hour_after_the_backup_is_due(self, monkeypatch):
+        """Six hours later a backup that is missing or bad would be late, too."""
+        with time_machine.travel(datetime.now(UTC).replace(hour=3, minute=0), tick=True):
+            monkeypatch.setattr(safety.facts, "_process_started_at", clock.now())
+            yield
+
+    @pytest.fixture(autouse=True)
     def large_disk(self, monkeypatch):
         """The machine that runs the tests may itself be short of space, which is the last thing that is told."""
         monkeypatch.setattr(safety.states, "DISK_LOW_BYTES", 0)
