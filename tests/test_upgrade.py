@@ -215,6 +215,6 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     opening: Callable[[], upgrade.Opening], folder: Path
 ) -> None:
     (folder / "assistants.db").write_bytes(b"not a database at all, " * 400)
-    with pytest.raises(db.DatabaseCorrupt):
+    with pytest.raises(upgrade.NotOpened, match=r"assistants\.db cannot be opened"):
         opening()
     assert (folder / "assistants.db").read_bytes() == b"not a database at all, " * 400

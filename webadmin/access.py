@@ -48,7 +48,7 @@ _BY_PERMISSION = {
         restore.confirm restore.apply restore.undo restore.problems restore.records
     """,
     Permission.MANAGE_BACKUPS: """
-        backups.confirm_delete backups.delete backups.unbin backups.upload backups.receive
+        backups.confirm_delete backups.delete backups.unbin backups.upload backups.receive health.make_room
         backup_marks.ask_pin backup_marks.pin backup_marks.unpin backup_marks.ask_note backup_marks.note
     """,
     Permission.ADMINISTER: """

@@ -288,13 +288,26 @@ def schema_state(connection: Connection) -> SchemaState:
     """Compare the database's schema with the program's. Raises DatabaseNewer for one of a later version."""
     if not has_table(connection, SCHEMA_TABLE):
         return SchemaState.EARLIER_SYSTEM if has_table(connection, "assistants") else SchemaState.EMPTY
-    found = connection.exec_driver_sql(f"SELECT version_num FROM {SCHEMA_TABLE}").scalar()
-    if found == _scripts().get_current_head():
+    found = current_schema(connection)
+    if found == newest_schema():
         return SchemaState.CURRENT
     known = {script.revision for script in _scripts().walk_revisions()}
     if found is not None and found not in known:
-        raise DatabaseNewer(str(found))
+        raise DatabaseNewer(found, newest_schema())
     return SchemaState.OLD
+
+
+def current_schema(connection: Connection) -> str | None:
+    """The schema that a database says it has; None when it says nothing."""
+    if not has_table(connection, SCHEMA_TABLE):
+        return None
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {SCHEMA_TABLE}").scalar()
+    return None if found is None else str(found)
+
+
+def newest_schema() -> str:
+    """The schema of this version of the program."""
+    return str(_scripts().get_current_head())
 
 
 def migrate(connection: Connection) -> None:

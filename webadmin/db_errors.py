@@ -50,7 +50,7 @@ class DatabaseCorrupt(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             N_("The database file is damaged or is not a database."),
-            hint=N_("Stop writing, keep the file, and restore the newest verified backup (data/README.md)."),
+            hint=N_("Press «Recover now» on the health page, or run: flask recover"),
         )
 
 
@@ -78,11 +78,15 @@ class DatabaseReadOnly(Unavailable):
 class DatabaseNewer(Unavailable):
     """The schema was written by a later version of this program."""
 
-    def __init__(self, found: str) -> None:
+    def __init__(self, found: str, known: str) -> None:
         super().__init__(
-            N_("The database has schema %(found)s, which this version of the program does not know."),
-            hint=N_("Start the version that wrote it, or a later one."),
+            N_("The database has schema %(found)s; this version of the program knows those up to %(known)s."),
+            hint=N_(
+                "Start the version that wrote it, or a later one. Or put the snapshot from before its upgrade in place"
+                " (docs/troubleshooting.md)."
+            ),
             found=found,
+            known=known,
         )
 
 

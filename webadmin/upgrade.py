@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from filelock import FileLock
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import OperationalError
 
 from webadmin import backups, catalogue, clock, config, damage, db, snapshots
 from webadmin.accounts import SYSTEM, Actor
@@ -23,6 +24,21 @@ _log = logging.getLogger(__name__)
 
 class UpgradeRefused(Unavailable):
     """The copy that an upgrade needs first could not be made, so nothing was changed."""
+
+
+class UpgradeFailed(Unavailable):
+    """The upgrade met tables that are not those of the schema it was to begin from; it was rolled back."""
+
+
+class NotOpened(db.DatabaseCorrupt):
+    """What lies in the place of the database cannot be read as one, or not well enough to be upgraded."""
+
+    def __init__(self, path: Path) -> None:
+        super(db.DatabaseCorrupt, self).__init__(
+            N_("The database %(name)s cannot be opened: it is damaged, or no database. It was left as it is."),
+            hint=N_("To have the newest sound copy in its place, run: flask recover"),
+            name=path.name,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +67,12 @@ def open_database(actor: Actor = SYSTEM, *, may_begin_empty: bool = False) -> Op
             raise damage.DatabaseGone(path)
         _make_private(path)
         engine = db.db.engine
-        with engine.connect() as connection:
-            found = db.schema_state(connection)
+        found = _found(engine, path)
         if found is db.SchemaState.EMPTY and not may_begin_empty and damage.was_in_use(path):
             raise damage.DatabaseGone(path)
         if _is_damaged(engine, path):
             if found is not db.SchemaState.CURRENT:
-                raise db.DatabaseCorrupt
+                raise NotOpened(path)
             return Opening(found)
         opening = Opening(found)
         if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
@@ -85,6 +100,14 @@ def begin_empty() -> None:
         if part.exists():
             part.rename(part.with_name(f"{part.name}.lost-{stamp}"))
     open_database(may_begin_empty=True)
+
+
+def _found(engine: Engine, path: Path) -> db.SchemaState:
+    try:
+        with db.translated_errors(), engine.connect() as connection:
+            return db.schema_state(connection)
+    except db.DatabaseCorrupt as error:
+        raise NotOpened(path) from error
 
 
 def _is_damaged(engine: Engine, path: Path) -> bool:
@@ -119,6 +142,26 @@ def _upgrade(engine: Engine) -> None:
     with db.writing(engine) as connection:
         # Another process may have been first while this one waited for the lock.
         if db.schema_state(connection) is not db.SchemaState.CURRENT:
-            db.migrate(connection)
+            _migrate(connection)
         count = catalogue.adopt(connection)
     _log.info("The database is at the current schema; %d assistants got a revision.", count)
+
+
+def _migrate(connection: Connection) -> None:
+    found = db.current_schema(connection)
+    try:
+        db.migrate(connection)
+    except OperationalError as error:
+        if db.translate(error) is not None:
+            raise
+        raise UpgradeFailed(
+            N_("The upgrade of %(name)s from schema %(found)s to %(known)s failed and was undone: %(reason)s"),
+            hint=N_(
+                "Its tables are not those of that schema. Put a snapshot from before in place"
+                " (docs/troubleshooting.md), or run: flask recover"
+            ),
+            name=config.current().database_path.name,
+            found=found or "—",
+            known=db.newest_schema(),
+            reason=str(error.orig),
+        ) from error

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import timedelta
 from pathlib import Path
 
 from flask import Flask
 from flask.testing import FlaskClient
 
+from tests.people import session_token
 from tests.test_safety import full_disk
 from tests.web.conftest import soup, words
-from webadmin import catalogue, clock, config, damage, problems, runtime
+from webadmin import backups, catalogue, clock, config, damage, jobs, problems, runtime
 from webadmin.accounts import SYSTEM
 from webadmin.db import db, transaction
 from webadmin.errors import Message
@@ -105,6 +107,41 @@ def test_full_disk_is_told_and_goes_by_itself(ada: FlaskClient) -> None:
     assert shown.h1.text == "The disk is full"
     assert shown.select(".timeline a[href='/settings/retention']")
     assert not soup(ada.get("/health")).select(".timeline")
+
+
+def test_full_disk_gets_room_from_the_bin_by_one_button(app: Flask, ada: FlaskClient, folder: Path) -> None:
+    with app.app_context():
+        first = backups.create(SYSTEM).name
+        backups.create(SYSTEM)
+        backups.delete(SYSTEM, first)
+    token = session_token(ada)
+    with full_disk(1000):
+        shown = soup(ada.get("/health"))
+        assert first in words(shown.select_one(".rows"))
+        assert shown.select_one("form[action='/health/room'] .danger-fill")
+        assert ada.post("/health/room", data={"csrf_token": token}).status_code == 303
+        assert "Retention can free nothing now" in words(soup(ada.get("/health")))
+    assert [each.name for each in (folder / "backups" / ".bin").glob("*.json")] == []
+    assert len(list((folder / "backups").glob("assistants_backup_*.json"))) == 1
+
+
+def test_task_of_ours_that_holds_the_lock_can_be_cancelled_there(app: Flask, ada: FlaskClient) -> None:
+    go, seen = threading.Event(), json.dumps({"seenAt": clock.now_text()})
+
+    def work(progress: jobs.Progress) -> None:
+        go.wait(60)
+        progress.check_cancelled()
+
+    with app.app_context():
+        job = jobs.start("import", SYSTEM, work, title=Message("Importing market.json"))
+        since = clock.to_text(clock.now() - timedelta(seconds=40))
+        runtime.current().write("INSERT INTO heartbeat VALUES ('write-lock', ?, ?)", (since, seen))
+    form = soup(ada.get("/health")).select_one(f"main form[action='/jobs/{job.id}/cancel']")
+    token = form.select_one("[name=csrf_token]")["value"]
+    assert ada.post(form["action"], data={"csrf_token": token, "next": "/health"}).location == "/health"
+    go.set()
+    with app.app_context():
+        assert jobs.wait(job.id, 20).state is jobs.State.CANCELLED
 
 
 def test_diagnostics_hold_no_secret_and_nothing_of_an_assistant(app: Flask, ada: FlaskClient) -> None:

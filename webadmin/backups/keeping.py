@@ -358,12 +358,22 @@ def _stored_files(found: Iterable[Backup]) -> list[retention.StoredFile]:
     ]
 
 
-def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
+def removable(session: Session) -> list[tuple[str, int]]:
+    """What `prune` with `for_room` would delete for good now: names and sizes, the bin's first."""
+    sizes = {backup.name: backup.size_bytes or 0 for backup in list_backups(session)}
+    dropped = [(decision.name, sizes.get(decision.name, 0)) for decision in retention_plan(session).dropped]
+    return [(entry.name, entry.size_bytes) for entry in list_bin()] + dropped
+
+
+def prune(actor: Actor, *, dry_run: bool = False, for_room: bool = False) -> PruneResult:
     """Move what retention drops to the bin and empty the bin of what lay there for 7 days, sooner on a full disk.
 
+    `for_room`: of everything, and first of all: somebody needs the room now.
     Goes on past a file that cannot be moved. Raises Busy, DatabaseDamaged: while the database is, every copy may count.
     """
-    sync()
+    # What a full disk keeps from being written about files follows when there is room.
+    with suppress(db.DiskFull):
+        sync()
     if dry_run:
         with db.reading() as connection:
             return PruneResult(retention_plan(Session(connection)))
@@ -371,11 +381,14 @@ def prune(actor: Actor, *, dry_run: bool = False) -> PruneResult:
     with hold(actor, N_("pruning")):
         folder_of.clean_temporary(current_folder())
         remove_old_scratch()
+        # On a full disk nothing can be written before this.
+        emptied = tuple(_empty_bin(for_room=for_room))
         with db.reading() as connection:
             plan = retention_plan(Session(connection))
         stuck = tuple(decision.name for decision in plan.dropped if not _could_bin(decision.name))
-        emptied = tuple(_empty_bin())
-        _forget_old(emptied)
+        emptied += tuple(_empty_bin(for_room=for_room))
+        with suppress(db.DiskFull):
+            _forget_old(emptied)
         return PruneResult(plan, emptied, stuck)
 
 
@@ -383,6 +396,9 @@ def _could_bin(name: str) -> bool:
     try:
         _bin(name)
     except NotFound:
+        return True
+    except db.DiskFull:
+        # The file was moved.
         return True
     except (folder_of.FolderReadOnly, OSError) as error:
         _log.warning("%s cannot be moved to the bin: %s", name, error)
@@ -401,8 +417,8 @@ def _forget_old(emptied: Sequence[str]) -> None:
                 forget(session, backup.name)
 
 
-def _empty_bin() -> list[str]:
+def _empty_bin(*, for_room: bool) -> list[str]:
     folder = current_folder()
-    is_full = shutil.disk_usage(folder).free < _DISK_LOW_BYTES
+    is_full = for_room or shutil.disk_usage(folder).free < _DISK_LOW_BYTES
     before = clock.now() if is_full else clock.now() - timedelta(days=BIN_DAYS)
     return folder_of.empty_bin(folder, before=before)

@@ -15,6 +15,7 @@ from webadmin.backups import Silent
 from webadmin.cli.output import Command, Failed, show_json, show_table, tell
 from webadmin.db import SchemaState
 from webadmin.diagnostics import Check, CheckState
+from webadmin.errors import N_, DomainError, Message
 from webadmin.upgrade import Opening, begin_empty
 
 database = AppGroup("db", help="The database file.")
@@ -40,6 +41,9 @@ class WithoutDatabase(Command):
 def doctor(as_json: bool, deploy: bool) -> None:
     """Check database, backups, disk, scheduler and settings; exit code 1 when one of them is bad."""
     checks = diagnostics.run_checks()
+    trouble: DomainError | None = current_app.extensions.get("database_trouble")
+    if trouble is not None:
+        checks.insert(0, Check("start", Message(N_("Start")), CheckState.BAD, trouble.message, trouble.hint))
     if deploy:
         checks += deployment.run_checks()
     if as_json:

@@ -58,7 +58,7 @@ def _integrity() -> Finding:
         return ok(N_("SQLite's quick check found every page sound."))
     return bad(
         N_("SQLite's quick check found faults, the first: %(first)s"),
-        N_("Stop the server, keep the file, and restore the newest verified backup (data/README.md)."),
+        N_("Press «Recover now» on the health page, or run: flask recover"),
         first=faults[0],
     )
 

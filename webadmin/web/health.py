@@ -11,19 +11,35 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
-from webadmin import backups, clock, config, damage, diagnostics, http_errors, jobs, problems, recovery, runtime, safety
+from webadmin import (
+    accounts,
+    backups,
+    clock,
+    config,
+    damage,
+    diagnostics,
+    http_errors,
+    jobs,
+    problems,
+    recovery,
+    runtime,
+    safety,
+)
 from webadmin.damage import DatabaseDamaged
-from webadmin.db import DatabaseLocked, DiskFull, db, translated_errors
+from webadmin.db import DatabaseLocked, DiskFull, db, reading, translated_errors
 from webadmin.diagnostics import CheckState
 from webadmin.errors import N_, Unavailable
 from webadmin.safety import Facts, Safety, State
+from webadmin.security import current_actor
 from webadmin.web import recoveries
-from webadmin.web.filters import Word
-from webadmin.web.htmx import page
+from webadmin.web.filters import Word, size
+from webadmin.web.htmx import page, redirect
 from webadmin.web.shell import SAFETY_ICONS
 
 _WORDS = {
@@ -90,9 +106,22 @@ def show() -> ResponseReturnValue:
         # They have a card of their own.
         checks=[check for check in checks if check.code != "problems"],
         problems=_problems(),
+        removable=_removable() if trouble == "full" else [],
         words=_WORDS,
         is_thorough=is_thorough,
     )
+
+
+@bp.post("/health/room")
+def make_room() -> ResponseReturnValue:
+    """Delete for good what retention drops now, and everything in the bin."""
+    actor = current_actor()
+    accounts.require(actor, accounts.Permission.MANAGE_BACKUPS)
+    before = dict(_removable())
+    done = backups.prune(actor, for_room=True)
+    safety.forget()
+    freed = sum(before.get(name, 0) for name in done.emptied)
+    return redirect(url_for(".show"), toast=gettext("Freed: %(size)s.", size=size(freed)))
 
 
 @bp.get("/health/diagnostics")
@@ -125,6 +154,14 @@ def _trouble(facts: Facts, found: Safety) -> str | None:
     if found.state is not State.CANNOT_WRITE:
         return None
     return "full" if facts.write_trouble is not None else "locked"
+
+
+def _removable() -> list[tuple[str, int]]:
+    try:
+        with reading() as connection:
+            return backups.removable(Session(connection))
+    except Unavailable:
+        return []
 
 
 def _problems() -> list[problems.Problem]:
