@@ -331,7 +331,9 @@ def _decided(mine: Record | None, theirs: Record | None, mode: Mode) -> _Pair:
         action = Action.DELETE if mode is Mode.REPLACE else Action.ONLY_HERE
         return _Pair(action, mine, None)
     if mine is None:
-        return _Pair(Action.CREATE, None, theirs, _with_version(theirs, theirs.version or 1))
+        return _Pair(
+            Action.CREATE, None, theirs, _with_version(theirs, 1 if theirs.version is None else theirs.version)
+        )
     if mode is Mode.SKIP:
         return _Pair(Action.SKIP, mine, theirs)
     if catalogue.equal(mine, theirs):
