@@ -128,17 +128,17 @@ CASES = [
     ),
     (
         "backup folder",
-        {"backup_trouble": Message("The backup folder cannot be used.")},
+        {"backup_trouble": Message("The backup folder cannot be used")},
         State.LAST_FAILED,
         "No backup can be made",
-        "The backup folder cannot be used.",
+        "The backup folder cannot be used",
     ),
     (
         "backup folder, and nothing in it",
-        {"backup_trouble": Message("The backup folder cannot be used."), **NONE},
+        {"backup_trouble": Message("The backup folder cannot be used"), **NONE},
         State.NO_GOOD_BACKUP,
         "No backup can be made",
-        "The backup folder cannot be used.",
+        "The backup folder cannot be used",
     ),
     (
         "late",
@@ -190,7 +190,7 @@ facts = st.builds(
     is_damaged=st.booleans(),
     is_gone=st.booleans(),
     write_trouble=st.none() | st.just(Message("The disk is full")),
-    backup_trouble=st.none() | st.just(Message("The backup folder cannot be used.")),
+    backup_trouble=st.none() | st.just(Message("The backup folder cannot be used")),
     locked_since=st.none() | instants,
     catalogue_since=st.none() | instants,
     has_backups=st.booleans(),
@@ -399,7 +399,7 @@ class TestRealCauses:
         assert site.told() == (
             State.NO_GOOD_BACKUP,
             "No backup can be made",
-            "The backup folder cannot be used.",
+            "The backup folder cannot be used",
             "failure",
         )
         folder.unlink()

@@ -22,6 +22,7 @@ WORKER = "worker "
 """How the name of each server process's sign of life begins."""
 _WORKER_SILENT_AFTER = timedelta(minutes=2)
 _LOCK_NOTE_AGE = timedelta(minutes=3)
+_FOLDER_UNUSABLE = Message(N_("The backup folder cannot be used"))
 _process_started_at = clock.now()
 _kept: dict[Path, tuple[float, Facts, Safety]] = {}
 
@@ -68,8 +69,8 @@ def gather() -> Facts:
             status = backups.status(Session(connection), now)
     except (db.DatabaseCorrupt, damage.DatabaseGone):
         is_damaged = True
-    except backups.FolderReadOnly as error:
-        backup_trouble = error.message
+    except backups.FolderReadOnly:
+        backup_trouble = _FOLDER_UNUSABLE
     except Unavailable as error:
         trouble = trouble or error.message
     return Facts(
@@ -162,7 +163,7 @@ def _backup_trouble(folder: Path) -> Message | None:
     present = next(path for path in (folder, *folder.parents) if path.exists())
     if present.is_dir() and os.access(present, os.R_OK | os.W_OK | os.X_OK):
         return None
-    return Message(N_("The backup folder cannot be used."))
+    return _FOLDER_UNUSABLE
 
 
 def _free_bytes(folder: Path) -> int | None:

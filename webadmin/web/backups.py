@@ -73,7 +73,11 @@ def history() -> ResponseReturnValue:
 @bp.post("")
 def create() -> ResponseReturnValue:
     """Make a backup now."""
-    return _started(safety.start_backup(current_actor()), url_for(".history"))
+    target = url_for(".history")
+    try:
+        return _started(safety.start_backup(current_actor()), target)
+    except backups.Busy as error:
+        return redirect(target, toast=message(error.message), kind="warn")
 
 
 @bp.get("/running")
