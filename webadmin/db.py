@@ -25,7 +25,7 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.script import ScriptDirectory
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
@@ -38,6 +38,7 @@ from webadmin.db_errors import (
     DatabaseReadOnly,
     DiskFailing,
     DiskFull,
+    is_read_only,
     translate,
     translated_errors,
 )
@@ -91,6 +92,7 @@ def prepare(engine: Engine) -> None:
     _turns[engine] = threading.Lock()
     event.listen(engine, "connect", _configure)
     event.listen(engine, "begin", _begin)
+    event.listen(engine, "handle_error", _let_go_of_read_only)
 
 
 def _configure(connection: sqlite3.Connection, _record: object) -> None:
@@ -98,6 +100,13 @@ def _configure(connection: sqlite3.Connection, _record: object) -> None:
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _let_go_of_read_only(context: ExceptionContext) -> None:
+    # SQLite opens a file for reading alone when the system refuses more at that moment; kept in the pool, such a
+    # connection would refuse each write it gets for as long as the program runs.
+    if is_read_only(context.original_exception):
+        context.is_disconnect = True
 
 
 def _begin(connection: Connection) -> None:

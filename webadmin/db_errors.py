@@ -102,6 +102,11 @@ _BY_SQLITE_CODE: dict[int, type[DomainError]] = {
 }
 
 
+def is_read_only(error: BaseException) -> bool:
+    """Whether the driver says that its connection cannot write."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_READONLY
+
+
 def translate(error: BaseException) -> DomainError | None:
     """The domain error that an error of the database's driver or of the storage stands for; None for a bug."""
     if isinstance(error, OSError):

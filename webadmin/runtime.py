@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from filelock import FileLock
 
-from webadmin import clock
+from webadmin import clock, db_errors
 from webadmin.errors import N_, Unavailable
 
 _T = TypeVar("_T")
@@ -135,6 +135,9 @@ class Runtime:
                     self._set_aside()
                     return operation(self._connected())
             except (sqlite3.Error, OSError) as error:
+                if db_errors.is_read_only(error):
+                    # So it was opened while the system refused more; the next use opens another.
+                    self.close()
                 raise RuntimeUnavailable from error
 
     def _connected(self) -> sqlite3.Connection:

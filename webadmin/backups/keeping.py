@@ -197,6 +197,12 @@ def pin(session: Session, actor: Actor, name: str, *, is_pinned: bool) -> None:
 
 def _fact(session: Session, name: str) -> BackupFact:
     fact = session.get(BackupFact, name)
+    if fact is None:
+        # Its row could not be written when the file was made or found.
+        entry = next((entry for entry in folder_of.entries(current_folder()) if entry.name == name), None)
+        if entry is not None:
+            store(session, discovered(entry))
+            fact = session.get(BackupFact, name)
     if fact is None or fact.binned_at is not None:
         raise folder_of.no_such_backup()
     return fact
