@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -13,11 +14,12 @@ import pytest
 from tests.people import close
 from tests.sites import Site
 from tests.test_damage import FIELDS, break_page, fill
-from webadmin import backups, catalogue, damage, recovery, snapshots
+from webadmin import backups, catalogue, damage, jobs, recovery, snapshots
 from webadmin.accounts import SYSTEM
 from webadmin.app import create_app
 from webadmin.db import db, transaction
 from webadmin.errors import Conflict
+from webadmin.recovery import copying, workshop
 
 COUNT = 300
 
@@ -224,6 +226,77 @@ def leave_in_the_log(path: Path) -> None:
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert path.with_name("assistants.db-wal").stat().st_size
+
+
+class StoppedAt(backups.Silent):
+    """A person cancels in this phase."""
+
+    def __init__(self, phase: str) -> None:
+        self.phase, self.now = phase, ""
+
+    def update(self, phase, done=0, total=None):
+        self.now = phase
+
+    def check_cancelled(self):
+        if self.now == self.phase:
+            raise jobs.Cancelled
+
+
+def test_cancelled_build_leaves_nothing_and_cancelled_swap_leaves_the_choices(broken, path, folder):
+    for phase in ("building", "rescuing"):
+        with pytest.raises(jobs.Cancelled):
+            recovery.build(SYSTEM, StoppedAt(phase))
+        assert not (folder / ".recovery").exists()
+    recovery.build(SYSTEM, backups.Silent())
+    for phase in ("writing", "proving"):
+        with pytest.raises(jobs.Cancelled):
+            recovery.apply(SYSTEM, StoppedAt(phase))
+        assert damage.find(path)
+        assert recovery.is_prepared()
+    recovery.apply(SYSTEM, backups.Silent())
+    check_recovered(path)
+
+
+def test_task_that_was_killed_is_told_by_the_row_in_the_new_database(broken):
+    report = recovery.build(SYSTEM, backups.Silent())
+    assert recovery.find_outcome("job-1") is None
+    recovery.apply(SYSTEM, backups.Silent(), job_id="job-1")
+    assert recovery.find_outcome("job-1") == {"source": report.source}
+
+
+def test_two_recoveries_at_once_are_told_apart(broken):
+    with workshop.alone(), pytest.raises(recovery.RecoveryRuns):
+        recovery.build(SYSTEM, backups.Silent())
+
+
+def test_older_text_that_is_chosen_gets_a_number_of_its_own(broken, path, folder):
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("UPDATE assistants SET title='Rewound', version=1 WHERE id='ast_0003'")
+        connection.commit()
+    recovery.build(SYSTEM, backups.Silent())
+    with recovery.open_plan() as plan:
+        [rewound] = [each for each in plan.all() if each.id == "ast_0003"]
+        assert not rewound.is_taken
+        plan.decide({rewound.number: True})
+    recovery.apply(SYSTEM, backups.Silent())
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute("SELECT title, version FROM assistants WHERE id='ast_0003'").fetchone()
+    assert found == ("Rewound", 2)
+
+
+def test_pages_that_the_disk_does_not_read_are_copied_as_zeros(tmp_path, monkeypatch):
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"x" * 3 * 4096 + b"end")
+    real = os.pread
+
+    def pread(file, size, offset):
+        if offset <= 4096 < offset + size:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(file, size, offset)
+
+    monkeypatch.setattr(os, "pread", pread)
+    copying._copy(str(source), str(target))
+    assert target.read_bytes() == b"x" * 4096 + bytes(4096) + b"x" * 4096 + b"end"
 
 
 def test_command_reports_numbers_and_differences(tmp_path):
