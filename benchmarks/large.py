@@ -32,7 +32,7 @@ PYTHON = sys.executable
 class Server:
     """The program as a process of its own over a data folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patience_seconds: float = 60) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -48,15 +48,15 @@ class Server:
         self.process = subprocess.Popen(
             [PYTHON, "wsgi.py"], cwd=ROOT, env=self.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        self._wait()
+        self._wait(patience_seconds)
         made = subprocess.run(
             [PYTHON, "-m", "flask", "token", "add", "bench", "--role", "admin"],
             cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         self.token = made.stdout.strip()
 
-    def _wait(self) -> None:
-        for _ in range(1200):
+    def _wait(self, seconds: float) -> None:
+        for _ in range(int(20 * seconds)):
             try:
                 if self.call("GET", "/healthz")[0] == 200:
                     return

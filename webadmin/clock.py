@@ -12,7 +12,7 @@ def now() -> datetime:
 
 def to_text(instant: datetime) -> str:
     """ISO 8601 UTC text with milliseconds, `2024-01-15T10:30:00.000Z` (contract 3.1)."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{instant.microsecond // 1000:03d}Z"
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def now_text() -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import platform
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 
@@ -89,19 +88,18 @@ def _safety() -> Iterator[GaugeMetricFamily]:
 
 def _backups() -> Iterator[GaugeMetricFamily]:
     with db.reading() as connection:
-        listed = backups.list_backups(Session(connection))
-    counts = Counter(each.state for each in listed if each.has_file or each.state is backups.State.MISSING)
-    by_state = {state: float(counts[state]) for state in backups.State}
+        found = backups.open_history(Session(connection))
+        tally, newest = found.tally(), found.newest(backups.Wanted(is_verified=True))
+        last = found.newest(backups.Wanted(frozenset({backups.Kind.SCHEDULED})))
+    by_state = {state: float(tally.in_state(state)) for state in backups.State}
+    by_state[backups.State.MISSING] = float(tally.in_state(backups.State.MISSING, has_file=False))
     yield _each("backups", "The files in the backup folder by what is known of them.", "state", by_state.items())
-    size = sum(each.size_bytes or 0 for each in listed if each.has_file)
-    yield from _one("backup_bytes", "What all files in the backup folder take.", size)
-    newest = next((each for each in listed if each.is_verified), None)
+    yield from _one("backup_bytes", "What all files in the backup folder take.", tally.size_bytes)
     if newest is not None:
         yield from _instant("newest_verified_backup", "the newest verified backup was made", newest.made_at)
         yield from _one("newest_verified_backup_bytes", "Its size.", newest.size_bytes)
         yield from _one("newest_verified_backup_records", "The assistants in it.", newest.record_count)
         yield from _one("expected_restore_seconds", "How long restoring it takes about.", newest.restore_seconds)
-    last = next((each for each in listed if each.kind is backups.Kind.SCHEDULED), None)
     if last is not None:
         yield from _instant("last_automatic_backup", "the last automatic backup was begun", last.made_at)
         text = "Whether the last automatic backup succeeded and still counts as verified."

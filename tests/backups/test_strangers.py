@@ -19,7 +19,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 def signs() -> list[str]:
     backups.sync()
     with db.reading() as connection:
-        return [str(sign) for sign in backups.signs_of_others(backups.list_backups(Session(connection)), clock.now())]
+        return [str(sign) for sign in backups.signs_of_others(backups.open_history(Session(connection)), clock.now())]
 
 
 def put(data: Config, name: str, made_at: datetime) -> None:

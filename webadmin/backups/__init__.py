@@ -10,6 +10,7 @@ from webadmin.backups.contents import Contents
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
 from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
+from webadmin.backups.foresight import coming_deletions, concerned, find_decision, retention_plan
 from webadmin.backups.front import (
     current_holder,
     open_backup,
@@ -26,8 +27,8 @@ from webadmin.backups.history import (
     is_other_file,
     list_backups,
     names_by_time,
-    sync,
 )
+from webadmin.backups.index import look, sync
 from webadmin.backups.keeping import (
     BIN_DAYS,
     NOTE_MAX,
@@ -35,7 +36,6 @@ from webadmin.backups.keeping import (
     LastGoodBackup,
     PruneResult,
     change_note,
-    coming_deletions,
     delete,
     hold,
     keep_upload,
@@ -43,7 +43,6 @@ from webadmin.backups.keeping import (
     pin,
     prune,
     removable,
-    retention_plan,
     unbin,
     verify,
     verify_all,
@@ -51,6 +50,7 @@ from webadmin.backups.keeping import (
     verify_next,
 )
 from webadmin.backups.keys import LOOKED_AT, SeenKey
+from webadmin.backups.lookup import History, Tally, Wanted, open_history
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, RestoreRun, State
 from webadmin.backups.reader import GZIP_RATIO, Progress, Silent, Staged, TooLarge, receive, remove_scratch
 from webadmin.backups.restore import (
@@ -95,6 +95,7 @@ __all__ = [
     "Document",
     "Export",
     "FolderReadOnly",
+    "History",
     "Holder",
     "Integrity",
     "InvalidBackup",
@@ -121,11 +122,14 @@ __all__ = [
     "Staged",
     "State",
     "Status",
+    "Tally",
     "TooLarge",
+    "Wanted",
     "apply_plan",
     "change_note",
     "coming_deletions",
     "compare",
+    "concerned",
     "create",
     "create_locked",
     "current_holder",
@@ -134,6 +138,7 @@ __all__ = [
     "due_run",
     "export",
     "find_comparison",
+    "find_decision",
     "find_fact",
     "find_in_backup",
     "find_same",
@@ -147,6 +152,7 @@ __all__ = [
     "leave_sign",
     "list_backups",
     "list_bin",
+    "look",
     "make_plan",
     "mark_of",
     "measure_export",
@@ -154,6 +160,7 @@ __all__ = [
     "next_runs",
     "open_backup",
     "open_choices",
+    "open_history",
     "pin",
     "prove",
     "prune",

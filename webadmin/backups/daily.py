@@ -14,13 +14,15 @@ from webadmin.accounts import SCHEDULER
 from webadmin.backups import folder as folder_of
 from webadmin.backups import schedule
 from webadmin.backups.format import check_seal
-from webadmin.backups.history import Backup, current_folder, is_scheduled_for, list_backups
+from webadmin.backups.history import Backup, current_folder, is_scheduled_for
+from webadmin.backups.lookup import History, Wanted, open_history
 from webadmin.backups.models import Kind, State
 from webadmin.backups.writer import create_locked, held
 from webadmin.config import Config
 from webadmin.errors import N_, Unavailable
 
 _WAIT_SECONDS = 30
+_AUTOMATIC = frozenset({Kind.SCHEDULED})
 
 
 def current_schedule(values: Config | None = None) -> schedule.Schedule:
@@ -95,28 +97,26 @@ class Status:
 
 def status(session: Session, now: datetime) -> Status:
     """The state of the backups in few reads."""
-    found = list_backups(session)
-    files = [backup for backup in found if backup.has_file]
-    verified = [backup for backup in files if backup.is_verified]
-    automatic = next((backup for backup in found if backup.kind is Kind.SCHEDULED), None)
+    history = open_history(session)
+    newest, verified = history.newest(Wanted(has_file=True)), history.newest(Wanted(is_verified=True))
+    automatic = history.newest(Wanted(_AUTOMATIC))
     runs = next_runs(now)
     return Status(
-        has_backups=bool(files),
-        newest=files[0] if files else None,
-        newest_verified_at=verified[0].made_at if verified else None,
-        is_newest_verified=bool(files) and files[0].is_verified,
+        has_backups=newest is not None,
+        newest=newest,
+        newest_verified_at=verified.made_at if verified else None,
+        is_newest_verified=newest is not None and newest.is_verified,
         has_last_run_failed=automatic is not None and automatic.state is State.FAILED and not automatic.has_file,
-        missed_at=_missed(found, now),
+        missed_at=_missed(history, now),
         next_at=runs[0].due_at if runs else None,
         interval=schedule.longest_interval(current_schedule()),
-        backup_bytes=files[0].size_bytes or 0 if files else 0,
+        backup_bytes=newest.size_bytes or 0 if newest else 0,
     )
 
 
-def _missed(found: list[Backup], now: datetime) -> datetime | None:
+def _missed(history: History, now: datetime) -> datetime | None:
     run = due_run(now)
     if run is None:
         return None
-    day = run.day.isoformat()
-    is_done = any(b.is_verified and b.kind is Kind.SCHEDULED and b.local_day == day for b in found)
-    return None if is_done else run.due_at
+    done = history.newest(Wanted(_AUTOMATIC, is_verified=True, local_day=run.day.isoformat()))
+    return run.due_at if done is None else None

@@ -232,6 +232,16 @@ def strange_entries(folder: Path) -> list[str]:
     return []
 
 
+def find_entry(folder: Path, name: str) -> Entry | None:
+    """One file of the folder; None where it is gone, or no regular file. Raises FolderReadOnly."""
+    with translated_errors():
+        try:
+            status = os.lstat(folder / name)
+        except FileNotFoundError:
+            return None
+    return Entry(name, status.st_size, status.st_mtime_ns) if stat.S_ISREG(status.st_mode) else None
+
+
 def open_backup(folder: Path, name: str) -> BinaryIO:
     """Open a listed file for reading. Raises NotFound, also for names that are paths and for what is no file."""
     if not is_name(name):

@@ -1,23 +1,21 @@
 """The list of backups: the folder is the truth, rows in the database say what is known beyond it.
 
-Reading merges the two and writes nothing; `sync` brings the rows up to date, also after the loss of the database.
+Reading merges the two and writes nothing; `index.sync` brings the rows up to date, also after the loss of the database.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from webadmin import clock, config, db, strict
+from webadmin import clock, config, strict
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups.contents import Contents
@@ -30,12 +28,10 @@ MADE_HERE = frozenset({Kind.SCHEDULED, Kind.MANUAL, Kind.SAFETY})
 # A file that lies here since about its document's time was made here; one that was copied here later was not.
 _MADE_HERE_WITHIN = timedelta(days=1)
 # What could not be written down yet, by folder and name: with a full disk or a locked database, memory is all there is.
-_unwritten: dict[tuple[Path, str], BackupFact] = {}
+unwritten: dict[tuple[Path, str], BackupFact] = {}
 # A rebuild reads and writes each record once; a restore also compares it with the catalogue, writes its revision and
 # waits for the disk: 2.3 to 3.9 times as long, from 1,000 to 100,000 records (benchmarks/recovery.py).
 _RESTORE_PER_REBUILD = 3
-_PATIENCE_SECONDS = 0.25
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +110,13 @@ def current_folder() -> Path:
 def list_backups(session: Session) -> list[Backup]:
     """Every backup, newest first by the document's time; what has no readable time comes last."""
     facts = {fact.name: fact for fact in session.scalars(select(BackupFact).where(BackupFact.binned_at.is_(None)))}
-    facts |= {fact.name: fact for fact in _pending()}
+    facts |= {fact.name: fact for fact in pending()}
     originals = {row.filename: row for row in session.scalars(select(OriginalBackup).order_by(OriginalBackup.id))}
     entries = {entry.name: entry for entry in folder_of.entries(current_folder())}
-    found = [from_fact(_refreshed(entry, facts.get(entry.name)), has_file=True) for entry in entries.values()]
+    found = [from_fact(refreshed(entry, facts.get(entry.name)), has_file=True) for entry in entries.values()]
     found += [from_fact(fact, has_file=False) for fact in facts.values() if fact.name not in entries]
     found += [_lost(row) for row in originals.values() if row.filename not in entries and row.filename not in facts]
-    return sorted((_numbered(backup, originals) for backup in found), key=_newest_first, reverse=True)
+    return sorted((numbered(backup, originals) for backup in found), key=_newest_first, reverse=True)
 
 
 def names_by_time() -> list[str]:
@@ -146,7 +142,8 @@ def _newest_first(backup: Backup) -> tuple[datetime, str]:
     return backup.made_at or datetime.min.replace(tzinfo=UTC), backup.name
 
 
-def _numbered(backup: Backup, originals: dict[str, OriginalBackup]) -> Backup:
+def numbered(backup: Backup, originals: dict[str, OriginalBackup]) -> Backup:
+    """The same with its number in the earlier system's table."""
     row = originals.get(backup.name)
     if row is None:
         return backup
@@ -154,9 +151,15 @@ def _numbered(backup: Backup, originals: dict[str, OriginalBackup]) -> Backup:
     return replace(backup, id=row.id, is_auto=bool(row.is_auto) if backup.kind is Kind.FOUND else backup.is_auto)
 
 
-def _refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
+def as_it_is(fact: BackupFact) -> Backup:
+    """A stored row as its file is now: unchanged, written over since, or gone."""
+    entry = folder_of.find_entry(current_folder(), fact.name) if fact.has_file else None
+    return from_fact(fact if entry is None else refreshed(entry, fact), has_file=entry is not None)
+
+
+def refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
     """The row of a file as it is now: the stored one, or a new one when the file is new or was changed."""
-    if fact is not None and _is_same_file(fact, entry):
+    if fact is not None and is_same_file(fact, entry):
         return fact
     fresh = discovered(entry)
     if fact is not None:
@@ -182,8 +185,8 @@ def is_other_file(fact: BackupFact | None, sha256: str) -> bool:
     return fact is not None and fact.sha256 is not None and _is_known_by_checksum(fact) and fact.sha256 != sha256
 
 
-def _is_same_file(fact: BackupFact, entry: Entry) -> bool:
-    is_here = fact.has_file and fact.binned_at is None
+def is_same_file(fact: Any, entry: Entry) -> bool:
+    is_here = bool(fact.has_file and fact.binned_at is None)
     return is_here and (fact.size_bytes, fact.changed_at) == (entry.size_bytes, entry.changed_at)
 
 
@@ -250,7 +253,7 @@ def discovered(entry: Entry) -> BackupFact:
     """What a file says of itself, as a row that is not yet stored."""
     head = _glance(current_folder() / entry.name, entry.size_bytes, entry.changed_at)
     kind = _kind(head)
-    made_at = head.timestamp if head else None
+    made_at = stored_time(head.timestamp) if head else None
     return BackupFact(
         name=entry.name,
         kind=kind,
@@ -267,6 +270,12 @@ def discovered(entry: Entry) -> BackupFact:
         size_bytes=entry.size_bytes,
         changed_at=entry.changed_at,
     )
+
+
+def stored_time(text: str | None) -> str | None:
+    """The time that a document states, as times are stored; None where it states none that can be read."""
+    instant = strict.to_instant(text)
+    return clock.to_text(instant) if instant else None
 
 
 def _kind(head: Document | None) -> Kind:
@@ -300,102 +309,6 @@ def is_scheduled_for(entry: Entry, day: str) -> bool:
     return head is not None and head.kind == Kind.SCHEDULED and head.local_day == day
 
 
-def sync() -> None:
-    """Write rows for files that are new or changed. Never fails: without a writable database the rows follow later."""
-    try:
-        with db.reading() as connection:
-            if not _is_ready(connection):
-                return
-            fresh = [*_outdated(Session(connection)), *_pending()]
-        if fresh:
-            # Pages wait for nobody who holds the lock for long: the rows follow with a later look.
-            if db.measure_wait(config.current().database_path, most_seconds=_PATIENCE_SECONDS) >= _PATIENCE_SECONDS:
-                raise db.DatabaseLocked
-            with db.transaction() as session:
-                # Looked for anew: whoever made the newest file may have written its row, with all that is known of it.
-                fresh = [*_outdated(session), *_pending()]
-                for fact in fresh:
-                    store(session, fact)
-            for fact in fresh:
-                _unwritten.pop((current_folder(), fact.name), None)
-    except Unavailable as error:
-        _log.warning("the list of backups could not be brought up to date: %s", error)
-
-
-def _is_ready(connection: Connection) -> bool:
-    """Whether the database has this program's schema; the copy before an upgrade is made when it has not yet."""
-    columns = {column.name for column in db.table_columns(connection, BackupFact.__tablename__)}
-    return columns >= set(BackupFact.__table__.columns.keys())
-
-
-def _pending() -> list[BackupFact]:
-    return [fact for (folder, _), fact in _unwritten.items() if folder == current_folder()]
-
-
-def _outdated(session: Session) -> Iterator[BackupFact]:
-    known = {fact.name: fact for fact in session.scalars(select(BackupFact))}
-    numbered = set(session.scalars(select(OriginalBackup.filename)))
-    for entry in folder_of.entries(current_folder()):
-        fact = known.get(entry.name)
-        fresh = _refreshed(entry, fact)
-        if fresh is not fact or entry.name not in numbered:
-            yield fresh
-
-
-def remember(fact: BackupFact, *, is_proof: bool = False) -> Backup:
-    """Write a row in a transaction of its own; without a writable database it follows later, by `sync`.
-
-    A proof takes its time: what people said of the file meanwhile stays. Raises NotFound when it went meanwhile.
-    """
-    number = None
-    try:
-        with db.reading() as connection:
-            is_ready = _is_ready(connection)
-        if not is_ready:
-            raise Unavailable(N_("The database has not been upgraded yet."))
-        with db.transaction() as session:
-            if is_proof:
-                _take_marks(session, fact)
-            number = store(session, fact)
-    except Unavailable as error:
-        _log.warning("the row of the backup %s follows later: %s", fact.name, error)
-        _unwritten[current_folder(), fact.name] = fact
-    return replace(from_fact(fact, has_file=fact.has_file), id=number)
-
-
-def _take_marks(session: Session, fact: BackupFact) -> None:
-    if not (current_folder() / fact.name).exists():
-        raise no_such_backup()
-    known = session.get(BackupFact, fact.name)
-    if known is not None:
-        fact.is_pinned, fact.note = known.is_pinned, known.note
-
-
-def store(session: Session, fact: BackupFact) -> int | None:
-    """Write a row, and the earlier system's row for the file beside it, whose id is returned."""
-    session.merge(fact)
-    if not fact.has_file:
-        return None
-    row = session.scalars(select(OriginalBackup).where(OriginalBackup.filename == fact.name)).first()
-    if row is None:
-        row = OriginalBackup(filename=fact.name, created_at=fact.made_at or clock.now_text(), is_auto=0)
-        session.add(row)
-    row.record_count = fact.record_count or 0
-    row.file_size = fact.size_bytes or 0
-    if fact.kind != Kind.FOUND:
-        row.is_auto = int(fact.kind == Kind.SCHEDULED)
-    session.flush()
-    return row.id
-
-
-def forget(session: Session, name: str, *, binned: str | None = None) -> None:
-    """Take a backup off the list; what is known of it stays under its name in the bin, if it went there."""
-    session.execute(delete(OriginalBackup).where(OriginalBackup.filename == name))
-    fact = session.get(BackupFact, name)
-    if fact is None:
-        return
-    if binned is None:
-        session.delete(fact)
-    else:
-        session.execute(delete(BackupFact).where(BackupFact.name == binned, BackupFact.name != name))
-        fact.name, fact.binned_at = binned, clock.now_text()
+def pending() -> list[BackupFact]:
+    """Rows that could not be written down yet."""
+    return [fact for (folder, _), fact in unwritten.items() if folder == current_folder()]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete as sql_delete
@@ -16,10 +16,10 @@ from sqlalchemy.orm import Session
 
 from webadmin import clock, config, damage, db
 from webadmin.accounts import Actor, Permission, require
-from webadmin.backups import contents, retention, schedule
+from webadmin.backups import contents, retention
 from webadmin.backups import folder as folder_of
-from webadmin.backups.daily import next_runs
 from webadmin.backups.document import InvalidBackup
+from webadmin.backups.foresight import retention_plan
 from webadmin.backups.front import unpacked
 from webadmin.backups.history import (
     OTHER_FILE,
@@ -27,20 +27,18 @@ from webadmin.backups.history import (
     current_folder,
     discovered,
     find_fact,
-    forget,
     get,
     is_other_file,
     list_backups,
-    remember,
-    store,
     stored_error,
-    sync,
+    stored_time,
 )
+from webadmin.backups.index import forget, remember, store, sync
+from webadmin.backups.lookup import Wanted, open_history
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import Progress, Silent
 from webadmin.backups.strangers import vanished
 from webadmin.backups.verification import prove, remove_old_scratch
-from webadmin.config import Config
 from webadmin.errors import N_, Conflict, Invalid, Message, NotFound, Problem, Unavailable
 
 BIN_DAYS = 7
@@ -87,7 +85,7 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
     else:
         document = proof.document
         fact.state, fact.record_count = proof.state, document.count
-        fact.made_at, fact.rebuild_seconds = document.timestamp, proof.seconds
+        fact.made_at, fact.rebuild_seconds = stored_time(document.timestamp), proof.seconds
         fact.contents = contents.encode(proof.contents)
         if is_other_file(old, document.sha256):
             # The checksum that was noted when it was made stays: the next proof must find the same.
@@ -126,16 +124,20 @@ def verify_new() -> Backup | None:
     the last minute may still be on its way, and one that cannot be read keeps no other from its turn.
     Raises the error of the last one that could not be read when none could.
     """
-    sync()
+    sync(wholly=True)
     written_before = (clock.now() - _SETTLED_AFTER).timestamp() * 1e9
-    settled = {each.name for each in folder_of.entries(current_folder()) if each.changed_at < written_before}
     with db.reading() as connection:
-        listed = list_backups(Session(connection))
+        new = [
+            backup.name
+            for backup in open_history(Session(connection)).walk(Wanted(has_file=True, state=State.UNCHECKED))
+            if backup.verified_at is None
+        ]
     unreadable: Exception | None = None
-    for backup in listed:
-        if backup.name in settled and backup.state is State.UNCHECKED and backup.verified_at is None:
+    for name in new:
+        entry = folder_of.find_entry(current_folder(), name)
+        if entry is not None and entry.changed_at < written_before:
             try:
-                return verify(backup.name)
+                return verify(name)
             except NotFound:
                 continue
             except (Unavailable, OSError) as error:
@@ -307,63 +309,6 @@ class PruneResult:
     stuck: tuple[str, ...] = ()
 
 
-def retention_plan(session: Session, *, values: Config | None = None) -> retention.Plan:
-    """What retention would do now under these settings, or those in force: reason and end date of every backup."""
-    return retention.plan(_stored_files(list_backups(session)), _policy(values), clock.now())
-
-
-def coming_deletions(found: Iterable[Backup], now: datetime, *, days: int = 7) -> list[tuple[date, list[Backup]]]:
-    """What retention will move to the bin on each of the next days, from today on; days without any are left out.
-
-    Counts on the automatic backups that will have been made until then.
-    """
-    backups = {backup.name: backup for backup in found}
-    files, coming, zone = _stored_files(backups.values()), [], config.current().timezone
-    runs = next_runs(now, days)
-    for ahead in range(days + 1):
-        day = now.astimezone(zone).date() + timedelta(days=ahead)
-        moment = datetime.combine(day, time.min, zone).astimezone(UTC) if ahead else now
-        made = [_coming_file(run) for run in runs if run.due_at <= moment]
-        gone = [decision.name for decision in retention.plan([*files, *made], _policy(), moment).dropped]
-        files = [file for file in files if file.name not in gone]
-        if listed := [backups[name] for name in gone if name in backups]:
-            coming.append((day, listed))
-    return coming
-
-
-def _policy(values: Config | None = None) -> retention.Policy:
-    values = values or config.current()
-    return retention.Policy(
-        values.backup_retention_days,
-        values.backup_max_count,
-        keep_daily=values.backup_keep_daily,
-        keep_weekly=values.backup_keep_weekly,
-        keep_monthly=values.backup_keep_monthly,
-        zone=values.timezone,
-    )
-
-
-def _coming_file(run: schedule.Run) -> retention.StoredFile:
-    return retention.StoredFile(
-        f"run of {run.day}", run.due_at, is_ours=True, is_safety=False, is_verified=True, is_pinned=False
-    )
-
-
-def _stored_files(found: Iterable[Backup]) -> list[retention.StoredFile]:
-    return [
-        retention.StoredFile(
-            name=backup.name,
-            made_at=backup.made_at,
-            is_ours=backup.is_ours,
-            is_safety=backup.kind is Kind.SAFETY,
-            is_verified=backup.is_verified,
-            is_pinned=backup.is_pinned,
-        )
-        for backup in found
-        if backup.has_file
-    ]
-
-
 def removable(session: Session) -> list[tuple[str, int]]:
     """What `prune` with `for_room` would delete for good now: names and sizes, the bin's first."""
     sizes = {backup.name: backup.size_bytes or 0 for backup in list_backups(session)}
@@ -418,7 +363,7 @@ def _forget_old(emptied: Sequence[str]) -> None:
     with db.transaction() as session:
         session.execute(sql_delete(BackupFact).where(BackupFact.name.in_(emptied), BackupFact.binned_at.is_not(None)))
         session.execute(sql_delete(BackupFact).where(BackupFact.has_file.is_(False), BackupFact.made_at < since))
-        for backup in vanished(list_backups(session)):
+        for backup in vanished(open_history(session)):
             if backup.made_at and clock.to_text(backup.made_at) < since:
                 forget(session, backup.name)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,11 +14,13 @@ from functools import partial
 from webadmin import clock, config, keyfile
 from webadmin.backups import folder as folder_of
 from webadmin.backups.history import Backup, current_folder
+from webadmin.backups.lookup import History, Wanted
 from webadmin.backups.models import Kind, State
 from webadmin.errors import N_, Message
 
 # What somebody put here once is no news after a week; a program that writes here does it again.
 _NEWS = timedelta(days=7)
+_EVER = datetime.min.replace(tzinfo=UTC)
 # Renewed at each start and once a day by whoever runs the scheduled tasks of an installation.
 _SIGN = ".installation-"
 _SIGN_COUNTS_FOR = timedelta(days=2)
@@ -54,20 +55,17 @@ def _signs_of_installations(now: datetime) -> list[datetime]:
     return found
 
 
-def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
-    """What tells that somebody else writes or deletes in the folder, as sentences; empty when nothing does.
-
-    `found` is the whole list, newest first.
-    """
-    backups, said = list(found), []
+def signs_of_others(history: History, now: datetime) -> list[Message]:
+    """What tells that somebody else writes or deletes in the folder, as sentences; empty when nothing does."""
+    said = []
     if signs := _signs_of_installations(now):
         text = N_("Another installation of this program uses this folder too; its last sign of life is of %(time)s.")
         local = max(signs).astimezone(config.current().timezone)
         said.append(Message(text, {"time": f"{local:%Y-%m-%d %H:%M}"}))
-    if strange := _written_by_others(backups, now):
+    if strange := _written_by_others(history, now):
         text = N_("Another program writes here too: %(count)d files of the last 7 days, such as %(name)s.")
         said.append(Message(text, {"count": len(strange), "name": strange[0].name}))
-    if gone := vanished(backups):
+    if gone := vanished(history):
         text = N_("Files of ours vanished without our doing: %(count)d, such as %(name)s.")
         said.append(Message(text, {"count": len(gone), "name": gone[0].name}))
     if odd := folder_of.strange_entries(current_folder()):
@@ -76,24 +74,21 @@ def signs_of_others(found: Iterable[Backup], now: datetime) -> list[Message]:
     return said
 
 
-def _written_by_others(backups: list[Backup], now: datetime) -> list[Backup]:
+def _written_by_others(history: History, now: datetime) -> list[Backup]:
     """The files of the last week that this program neither made nor was given, since it makes backups here itself.
 
     Older ones were here before it, or came with a folder that was copied.
     """
-    own = [backup.made_at for backup in backups if backup.has_file and backup.is_ours and backup.made_at]
-    if not own:
+    own = history.oldest(Wanted(has_file=True, is_ours=True, made_from=_EVER))
+    if own is None or own.made_at is None:
         return []
-    since = max(min(own), now - _NEWS)
-    return [
-        backup
-        for backup in backups
-        if backup.has_file and backup.kind is Kind.FOUND and backup.made_at and since < backup.made_at <= now
-    ]
+    since = max(own.made_at, now - _NEWS)
+    found = history.walk(Wanted(frozenset({Kind.FOUND}), has_file=True, made_from=since))
+    return [backup for backup in found if backup.made_at and since < backup.made_at <= now]
 
 
-def vanished(found: Iterable[Backup]) -> list[Backup]:
+def vanished(history: History) -> list[Backup]:
     """The backups of ours whose file is neither in the folder nor in the bin."""
-    missing = [backup for backup in found if backup.is_ours and backup.state is State.MISSING]
+    missing = list(history.walk(Wanted(is_ours=True, state=State.MISSING)))
     binned = {entry.name for entry, _ in folder_of.bin_entries(current_folder())} if missing else set()
     return [backup for backup in missing if backup.name not in binned]

@@ -24,7 +24,8 @@ from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups import format as format_of
 from webadmin.backups.format import Metadata, Written
-from webadmin.backups.history import Backup, current_folder, remember, stored_error
+from webadmin.backups.history import Backup, current_folder, stored_error
+from webadmin.backups.index import remember
 from webadmin.backups.models import BackupFact, Kind, State
 from webadmin.backups.reader import Progress, Silent
 from webadmin.backups.scanner import MAX_OWN_VALUE

@@ -138,13 +138,12 @@ def _backups() -> Finding:
     if not facts.has_backups:
         return warn(N_("There is none yet."), N_("Run: flask backup create"))
     with db.reading() as connection:
-        listed = backups.list_backups(Session(connection))
-    files = [each for each in listed if each.has_file]
+        tally = backups.open_history(Session(connection)).tally()
     numbers = {
-        "count": len(files),
-        "verified": sum(each.is_verified for each in files),
-        "missing": sum(each.state is backups.State.MISSING for each in listed),
-        "bad": sum(each.state in (backups.State.FAILED, backups.State.ALTERED) for each in files),
+        "count": tally.files,
+        "verified": tally.in_state(backups.State.VERIFIED),
+        "missing": tally.in_state(backups.State.MISSING, has_file=False),
+        "bad": tally.in_state(backups.State.FAILED, backups.State.ALTERED),
         "newest": "—" if facts.newest_verified_at is None else clock.to_text(facts.newest_verified_at),
     }
     fact = Message(
@@ -160,7 +159,7 @@ def _backups() -> Finding:
 
 def _backup_folder() -> Finding:
     with db.reading() as connection:
-        said = backups.signs_of_others(backups.list_backups(Session(connection)), clock.now())
+        said = backups.signs_of_others(backups.open_history(Session(connection)), clock.now())
     if not said:
         return ok(N_("No other program was seen to write or delete there."))
     step = N_(

@@ -6,11 +6,18 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from webadmin import backups, snapshots
-from webadmin.backups import Backup
+from webadmin.backups import Backup, History, Wanted
 from webadmin.snapshots import Snapshot
 
 _DAY = timedelta(days=1)
 _WEEK = timedelta(days=7)
+
+
+def growth_now(history: History, now: datetime) -> float | None:
+    """`growth_per_day` of the backups and snapshots that there are. Raises the errors of `webadmin.db`."""
+    lately = history.walk(Wanted(has_file=True, is_ours=True, made_from=now - _WEEK))
+    found = {backup.name: backup for backup in (*lately, *backups.concerned(history, now))}
+    return growth_per_day(list(found.values()), snapshots.list_snapshots(), now)
 
 
 def growth_per_day(found: Sequence[Backup], copies: Sequence[Snapshot], now: datetime) -> float | None:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, clock, config, db, jobs, notifications, problems, safety, snapshots
+from webadmin import backups, clock, config, db, jobs, notifications, problems, safety
 from webadmin.config import DEFAULT, SETTINGS
 from webadmin.diagnostics.checks import CheckState, Finding, Named, bad, ok, warn
-from webadmin.diagnostics.growth import growth_per_day
+from webadmin.diagnostics.growth import growth_now
 from webadmin.errors import N_, DomainError, Message
 
 _CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -86,7 +86,7 @@ def _outlook(free_bytes: int) -> Message:
     """What is free, and how long that lasts; a database that cannot be read leaves the second unknown."""
     try:
         with db.reading() as connection:
-            growth = growth_per_day(backups.list_backups(Session(connection)), snapshots.list_snapshots(), clock.now())
+            growth = growth_now(backups.open_history(Session(connection)), clock.now())
     except DomainError:
         growth = None
     days = 0 if growth is None else free_bytes / growth if growth > 0 else math.inf

@@ -8,6 +8,7 @@ import secrets
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -23,6 +24,8 @@ from webadmin.runtime import RuntimeUnavailable
 from webadmin.safety import Facts, Safety
 
 _STATE, _PROVED, _BAD, _BAD_SNAPSHOT = "state", "proved", "bad ", "snapshot "
+# Of a newer one may be told although some are dated in the future.
+_PROOFS = 20
 _JUST_NOW = timedelta(minutes=5)
 _BAD_STATES = (backups.State.ALTERED, backups.State.FAILED)
 # What was told while `runtime.db` could not be written (a full disk), by the path of the database.
@@ -91,9 +94,15 @@ def send_test(destination: Destination) -> Entry:
 
 
 def _list_backups() -> list[Backup] | None:
+    """The backups of which something may have to be told: bad ones, and the newest automatic ones."""
     try:
         with db.reading() as connection:
-            return backups.list_backups(Session(connection))
+            history = backups.open_history(Session(connection))
+            bad = [each for state in _BAD_STATES for each in history.walk(backups.Wanted(has_file=True, state=state))]
+            automatic = history.walk(
+                backups.Wanted(frozenset({backups.Kind.SCHEDULED}), is_verified=True, is_ours=True)
+            )
+            return [*bad, *islice(automatic, _PROOFS)]
     except Unavailable:
         return None
 

@@ -64,6 +64,7 @@ def gather() -> Facts:
     backup_trouble = _backup_trouble(values.database_backup_dir)
     is_damaged, status, since = _is_damaged(values.database_path), _NOTHING_KNOWN, None
     try:
+        backups.look()
         with db.reading() as connection:
             since = strict.to_instant(catalogue.first_seen_at(connection))
             status = backups.status(Session(connection), now)

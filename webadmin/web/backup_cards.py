@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,8 +10,7 @@ from babel.dates import get_day_names
 from flask_babel import format_datetime, get_locale, gettext, ngettext
 
 from webadmin import backups, clock, config
-from webadmin.backups import Backup, Kind, Reason, State
-from webadmin.db import db, translated_errors
+from webadmin.backups import Backup, History, Kind, Reason, State, Wanted
 from webadmin.errors import N_
 from webadmin.web.filters import (
     BACKUP_KINDS,
@@ -32,13 +30,12 @@ _LISTED_DAYS = 3
 _RUNS = 3
 
 
-def beside(everything: Sequence[Backup]) -> dict[str, Any]:
+def beside(history: History) -> dict[str, Any]:
     """The parts of the page of backups that are not the list."""
     values, now = config.current(), clock.now()
-    files = [backup for backup in everything if backup.has_file]
-    used = sum(backup.size_bytes or 0 for backup in files)
+    tally = history.tally()
     return {
-        "summary": _summary(files, used),
+        "summary": _summary(history.newest(Wanted(has_file=True)), tally.files, tally.size_bytes),
         "schedule": {
             "is_on": values.auto_backup_enabled,
             "days": _days(values.auto_backup_days),
@@ -47,10 +44,10 @@ def beside(everything: Sequence[Backup]) -> dict[str, Any]:
             "keep_days": values.backup_retention_days,
             "runs": backups.next_runs(now, _RUNS),
         },
-        "deletions": deletions(everything)[:_LISTED_DAYS],
+        "deletions": deletions(history)[:_LISTED_DAYS],
         "floor": min(7, values.backup_max_count or 7),
-        "place": _place(used),
-        "signs": [message(each) for each in backups.signs_of_others(everything, now)],
+        "place": _place(tally.size_bytes),
+        "signs": [message(each) for each in backups.signs_of_others(history, now)],
         "bin_count": len(backups.list_bin()),
         "empty_text": _empty_text(),
     }
@@ -62,11 +59,11 @@ def _days(chosen: frozenset[int]) -> str | None:
     return gettext(", ").join(names[day] for day in sorted(chosen)) if len(chosen) < len(names) else None
 
 
-def deletions(everything: Sequence[Backup]) -> list[dict[str, Any]]:
+def deletions(history: History) -> list[dict[str, Any]]:
     """What retention deletes on the coming days, as rows: day, how many, from when."""
-    today = clock.now().astimezone(config.current().timezone).date()
-    found = []
-    for day, gone in backups.coming_deletions(everything, clock.now()):
+    now, found = clock.now(), []
+    today = now.astimezone(config.current().timezone).date()
+    for day, gone in backups.coming_deletions(backups.concerned(history, now), now):
         made = [backup.made_at.astimezone(config.current().timezone).date() for backup in gone if backup.made_at]
         end = ngettext(
             "%(num)d file, from %(day)s", "%(num)d files, from %(day)s on", len(gone), day=day_name(min(made))
@@ -81,17 +78,16 @@ def _coming(day: date, today: date) -> str:
     return gettext("Tomorrow") if day == today + timedelta(days=1) else day_name(day)
 
 
-def _summary(files: Sequence[Backup], used: int) -> str | None:
-    if not files:
+def _summary(newest: Backup | None, files: int, used: int) -> str | None:
+    if newest is None:
         return None
     total = ngettext(
         "%(count)s copy, %(size)s.",
         "%(count)s copies, %(size)s.",
-        len(files),
-        count=number(len(files)),
+        files,
+        count=number(files),
         size=size(used),
     )
-    newest = files[0]
     if newest.made_at is None:
         return total
     age = duration(max(60, (clock.now() - newest.made_at).total_seconds()))
@@ -125,7 +121,7 @@ def _empty_text() -> str:
     )
 
 
-def about(backup: Backup, everything: Sequence[Backup]) -> dict[str, Any]:
+def about(backup: Backup, history: History) -> dict[str, Any]:
     """The parts of the page of one backup."""
     return {
         "title": format_datetime(backup.made_at, gettext("EEEE d MMMM, HH:mm")) if backup.made_at else backup.name,
@@ -135,8 +131,8 @@ def about(backup: Backup, everything: Sequence[Backup]) -> dict[str, Any]:
         "inside": _inside(backup),
         "rest": _rest(backup),
         "command": f"sed '$d' {backup.name} | sha256sum" if backup.is_verified else None,
-        "next_good": next((other for other in everything if other.is_verified and other.name != backup.name), None),
-        "kept": _kept(backup),
+        "next_good": _next_good(backup, history),
+        "kept": _kept(backup, history),
     }
 
 
@@ -200,11 +196,13 @@ def _records(backup: Backup, stated: int) -> str:
     return gettext("%(good)s of %(all)s", good=number(backup.contents.readable), all=number(backup.contents.total))
 
 
-def _kept(backup: Backup) -> str | None:
+def _next_good(backup: Backup, history: History) -> Backup | None:
+    return next((other for other in history.walk(Wanted(is_verified=True)) if other.name != backup.name), None)
+
+
+def _kept(backup: Backup, history: History) -> str | None:
     """Why it is kept, and until when; None for a row without a file."""
-    with translated_errors():
-        plan = backups.retention_plan(db.session())
-    decision = next((each for each in plan.decisions if each.name == backup.name), None)
+    decision = backups.find_decision(history, backup, clock.now())
     if decision is None:
         return None
     if decision.ends_at is not None and decision.reason in (Reason.RECENT, Reason.SAFETY):

@@ -12,9 +12,9 @@ from flask_babel import gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webadmin import backups, config, jobs, safety
-from webadmin.backups import Backup, Kind
+from webadmin.backups import Backup, History, Kind, State, Tally
 from webadmin.db import db, translated_errors
-from webadmin.errors import N_, Invalid, Message, NotFound
+from webadmin.errors import N_, Invalid, Message
 from webadmin.jobs import Job, Progress
 from webadmin.safety import MANUAL_BACKUP
 from webadmin.security import current_actor
@@ -51,23 +51,24 @@ def history() -> ResponseReturnValue:
     """All backups, newest first, with schedule and retention beside them."""
     backups.sync()
     with translated_errors():
-        everything = backups.list_backups(db.session())
-    kind = request.args.get("kind", "")
-    kind = kind if kind in _KINDS else ""
-    entries, pager = _shown([b for b in everything if b.kind in _KINDS[kind][1]], kind)
-    bars, axis = timeline.draw(everything)
-    return page(
-        "backups/history.html",
-        "backups/_history.html",
-        entries=entries,
-        pager=pager,
-        tabs=[_tab(name, kind, everything) for name in _KINDS],
-        bars=bars,
-        axis=axis,
-        has_any=bool(everything),
-        running=_running(),
-        **backup_cards.beside(everything),
-    )
+        found = backups.open_history(db.session())
+        kind = request.args.get("kind", "")
+        kind = kind if kind in _KINDS else ""
+        entries, pager = _shown(found, kind)
+        bars, axis = timeline.draw(found)
+        tally = found.tally()
+        return page(
+            "backups/history.html",
+            "backups/_history.html",
+            entries=entries,
+            pager=pager,
+            tabs=[_tab(name, kind, tally) for name in _KINDS],
+            bars=bars,
+            axis=axis,
+            has_any=bool(tally),
+            running=_running(),
+            **backup_cards.beside(found),
+        )
 
 
 @bp.post("")
@@ -126,15 +127,16 @@ def _upload_form(error: str | None = None, status: int = 200) -> flask.Response:
 def show(name: str) -> ResponseReturnValue:
     """One backup: what proves it, what it holds; its fragment is the menu of its row in the list."""
     with translated_errors():
-        everything = backups.list_backups(db.session())
-    backup = _named(everything, name)
+        found = backups.open_history(db.session())
+        backup = found.get(name)
+        about = backup_cards.about(backup, found)
     return page(
         "backups/show.html",
         "backups/_menu.html",
         backup=backup,
         can_undo=imports.can_undo(name),
         no_undo=imports.why_no_undo(name),
-        **backup_cards.about(backup, everything),
+        **about,
     )
 
 
@@ -170,8 +172,7 @@ def verify(name: str) -> ResponseReturnValue:
 def confirm_delete(name: str) -> ResponseReturnValue:
     """Ask before a backup goes to the bin, or say why it must stay."""
     with translated_errors():
-        everything = backups.list_backups(db.session())
-    return _question(_named(everything, name), everything)
+        return _question(name)
 
 
 @bp.post("/<name>/delete")
@@ -181,8 +182,7 @@ def delete(name: str) -> ResponseReturnValue:
         backups.delete(current_actor(), name)
     except backups.LastGoodBackup:
         with translated_errors():
-            everything = backups.list_backups(db.session())
-        return _question(_named(everything, name), everything, status=409)
+            return _question(name, status=409)
     text = gettext("The backup is in the bin for %(days)s days.", days=backups.BIN_DAYS)
     return redirect(url_for(".history"), toast=text, undo_url=url_for(".unbin", name=name))
 
@@ -200,51 +200,41 @@ def unbin(name: str) -> ResponseReturnValue:
     return redirect(url_for(".history"), toast=gettext("%(name)s is back.", name=name))
 
 
-def _question(backup: Backup, everything: list[Backup], *, status: int = 200) -> flask.Response:
-    others = [other for other in everything if other.has_file and other.name != backup.name]
+def _question(name: str, *, status: int = 200) -> flask.Response:
+    found = backups.open_history(db.session())
+    backup, tally = found.get(name), found.tally()
     return page(
         "backups/delete.html",
         "backups/_delete.html",
         status=status,
         backup=backup,
         when=moment(backup.made_at) if backup.made_at else backup.name,
-        others=len(others),
-        is_only_good=backup.is_verified and not any(other.is_verified for other in others),
+        others=tally.files - backup.has_file,
+        is_only_good=backup.is_verified and tally.in_state(State.VERIFIED) == 1,
         bin_days=backups.BIN_DAYS,
     )
 
 
-def _named(everything: list[Backup], name: str) -> Backup:
-    found = next((backup for backup in everything if backup.name == name), None)
-    if found is None:
-        raise NotFound(N_("There is no backup of this name."), hint=N_("Look at the list of backups."))
-    return found
-
-
-def _shown(entries: list[Backup], kind: str) -> tuple[list[Backup], Pager]:
+def _shown(found: History, kind: str) -> tuple[list[Backup], Pager]:
     """One page of the list: after the backup that `after` names, so that new ones on top move nothing."""
-    names = [backup.name for backup in entries]
-    after = request.args.get("after")
-    start = names.index(after) + 1 if after in names else 0
-    shown, end = entries[start : start + PAGE_SIZE], start + PAGE_SIZE
+    shown = found.page(_KINDS[kind][1], request.args.get("after"), PAGE_SIZE)
     text = gettext(
         "%(first)s–%(last)s of %(total)s",
-        first=number(start + 1 if shown else 0),
-        last=number(start + len(shown)),
-        total=number(len(entries)),
+        first=number(shown.first),
+        last=number(max(0, shown.first - 1) + len(shown.entries)),
+        total=number(shown.total),
     )
-    newer = start - PAGE_SIZE
-    previous = _address(kind, names[newer - 1] if newer > 0 else None) if start else None
-    return shown, Pager(text, previous, _address(kind, names[end - 1]) if end < len(names) else None)
+    previous = None if shown.newer is None else _address(kind, shown.newer or None)
+    return shown.entries, Pager(text, previous, _address(kind, shown.older) if shown.older else None)
 
 
 def _address(kind: str, after: str | None = None) -> str:
     return url_for(".history", kind=kind or None, after=after)
 
 
-def _tab(name: str, current: str, everything: list[Backup]) -> dict[str, Any]:
+def _tab(name: str, current: str, tally: Tally) -> dict[str, Any]:
     label, kinds = _KINDS[name]
-    count = sum(backup.kind in kinds for backup in everything)
+    count = tally.of_kinds(kinds)
     return {"label": gettext(label), "href": _address(name), "count": count, "current": name == current}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, request, url_for
@@ -9,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from webadmin import backups, catalogue, jobs
-from webadmin.backups import Backup, Comparison, Difference, Since, State
+from webadmin.backups import Backup, Comparison, Difference, History, Since, State, Wanted
 from webadmin.catalogue import Record
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import N_, Conflict, Invalid, Message, NotFound
@@ -41,7 +42,7 @@ def show(name: str) -> ResponseReturnValue:
     """What differs; its fragment is the card on the page of the backup."""
     backups.sync()
     with translated_errors():
-        everything = backups.list_backups(reading())
+        everything = backups.open_history(reading())
     backup, other = _named(everything, name), _other(everything)
     found, refusal = _found(backup, other)
     return page(
@@ -49,7 +50,7 @@ def show(name: str) -> ResponseReturnValue:
         "backups/_compare.html",
         backup=backup,
         other=other,
-        choices=_choices(backup, everything),
+        choices=_choices(backup, other, everything),
         refusal=refusal,
         size_bytes=_size(backup, other),
         is_running=found is None and refusal is None and _running(backup, other) is not None,
@@ -63,7 +64,7 @@ def show(name: str) -> ResponseReturnValue:
 def start(name: str) -> ResponseReturnValue:
     """Compare as a task; the same one again when it runs already."""
     with translated_errors():
-        everything = backups.list_backups(db.session())
+        everything = backups.open_history(db.session())
     backup, other = _named(everything, name), _other(everything)
     other_name = other.name if other else None
 
@@ -83,7 +84,7 @@ def one(name: str, key: str) -> ResponseReturnValue:
     """One assistant on both sides, field by field; its fragment is its row of the list, opened or closed again."""
     with translated_errors():
         session = reading()
-        everything = backups.list_backups(session)
+        everything = backups.open_history(session)
         backup, other = _named(everything, name), _other(everything)
         assistant_id = catalogue.decode_id(key)
         then = backups.find_in_backup(name, assistant_id)
@@ -213,22 +214,23 @@ def _size(backup: Backup, other: Backup | None) -> int:
     return (backup.size_bytes or 0) + (other.size_bytes or 0 if other else 0)
 
 
-def _choices(backup: Backup, everything: list[Backup]) -> list[tuple[str, str]]:
+def _choices(backup: Backup, other: Backup | None, everything: History) -> list[tuple[str, str]]:
     """What the backup may be compared with: the catalogue, and the newest backups that have a file."""
-    others = [each for each in everything if each.has_file and each.name != backup.name]
-    chosen = request.args.get("with")
-    listed = others[:_OFFERED_MOST] + [each for each in others[_OFFERED_MOST:] if each.name == chosen]
+    others = (each for each in everything.walk(Wanted(has_file=True)) if each.name != backup.name)
+    listed = list(islice(others, _OFFERED_MOST))
+    if other is not None and other not in listed:
+        listed.append(other)
     return [("", gettext("The catalogue now")), *((each.name, _title(each)) for each in listed)]
 
 
-def _other(everything: list[Backup]) -> Backup | None:
+def _other(everything: History) -> Backup | None:
     name = request.values.get("with")
     return _named(everything, name) if name else None
 
 
-def _named(everything: list[Backup], name: str) -> Backup:
-    found = next((backup for backup in everything if backup.name == name and backup.has_file), None)
-    if found is None:
+def _named(everything: History, name: str) -> Backup:
+    found = everything.get(name)
+    if not found.has_file:
         raise NotFound(N_("There is no backup of this name."), hint=N_("Look at the list of backups."))
     return found
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from flask import Blueprint, url_for
@@ -12,7 +12,7 @@ from markupsafe import Markup
 from sqlalchemy.orm import Session
 
 from webadmin import backups, catalogue, clock, safety
-from webadmin.backups import Backup
+from webadmin.backups import Backup, History, State, Tally, Wanted
 from webadmin.catalogue import Query, RecentChange, Summary
 from webadmin.db import db, translated_errors
 from webadmin.errors import Unavailable
@@ -33,11 +33,11 @@ _CHANGES = 6
 def index() -> ResponseReturnValue:
     """The dashboard."""
     session = db.session()
-    found = _or_none(lambda: backups.list_backups(session))
+    found = _or_none(lambda: backups.open_history(session))
     counts = _or_none(lambda: catalogue.counts(session, Query()))
     total = counts["all"] if counts else None
     bars, axis = timeline.draw(found) if found is not None else (None, [])
-    newest = next((backup for backup in found or [] if backup.is_verified), None)
+    newest = found.newest(Wanted(is_verified=True)) if found is not None else None
     return page(
         "dashboard/index.html",
         headline=_headline(session, safety.current(), newest, has_catalogue=bool(total)),
@@ -107,9 +107,10 @@ def _edits(count: int, is_more: bool) -> str:  # noqa: FBT001 - a pair that the 
     )
 
 
-def _cells(found: Sequence[Backup] | None, newest: Backup | None, total: int | None) -> list[dict[str, Any]]:
+def _cells(found: History | None, newest: Backup | None, total: int | None) -> list[dict[str, Any]]:
     """The facts behind the headline, each with its proof."""
-    return [_last_good(newest), _verified(found), _database(total), _disk(found)]
+    tally = found.tally() if found is not None else None
+    return [_last_good(newest), _verified(tally), _database(total), _disk(tally)]
 
 
 def _last_good(newest: Backup | None) -> dict[str, Any]:
@@ -127,17 +128,16 @@ def _last_good(newest: Backup | None) -> dict[str, Any]:
     }
 
 
-def _verified(found: Sequence[Backup] | None) -> dict[str, Any]:
+def _verified(tally: Tally | None) -> dict[str, Any]:
     cell = {"label": gettext("Verified"), "icon": "shield-check", "href": url_for("backups.history")}
-    if found is None:
+    if tally is None:
         return cell | {"value": gettext("Unknown"), "line": gettext("The list could not be read"), "tone": "bad"}
-    files = [backup for backup in found if backup.has_file]
-    good = sum(backup.is_verified for backup in files)
-    value = gettext("%(good)s of %(all)s", good=number(good), all=number(len(files)))
+    files, good = tally.files, tally.in_state(State.VERIFIED)
+    value = gettext("%(good)s of %(all)s", good=number(good), all=number(files))
     if not files:
         return cell | {"value": value, "line": gettext("No backup yet"), "tone": "warn"}
-    if good < len(files):
-        line = ngettext("%(num)d file is not proved", "%(num)d files are not proved", len(files) - good)
+    if good < files:
+        line = ngettext("%(num)d file is not proved", "%(num)d files are not proved", files - good)
         return cell | {"value": value, "line": line, "tone": "warn"}
     return cell | {"value": value, "line": gettext("Checksum and count match"), "tone": "ok"}
 
@@ -152,13 +152,12 @@ def _database(total: int | None) -> dict[str, Any]:
     return cell | {"value": gettext("Readable"), "line": line, "tone": "ok"}
 
 
-def _disk(found: Sequence[Backup] | None) -> dict[str, Any]:
+def _disk(tally: Tally | None) -> dict[str, Any]:
     cell = {"label": gettext("Free disk"), "icon": "server", "href": url_for("backups.history")}
     facts = safety.current_facts()
     if facts.free_bytes is None:
         return cell | {"value": gettext("Unknown"), "line": gettext("The folder cannot be read."), "tone": "warn"}
-    used = sum(backup.size_bytes or 0 for backup in found or [] if backup.has_file)
-    line = gettext("Backups use %(size)s", size=size(used))
+    line = gettext("Backups use %(size)s", size=size(tally.size_bytes if tally is not None else 0))
     return cell | {"value": size(facts.free_bytes), "line": line, "tone": "warn" if safety.is_disk_low(facts) else "ok"}
 
 
@@ -167,7 +166,7 @@ def _waiting(session: Session) -> list[Summary]:
     return catalogue.longest_waiting(session, most=_WAITING)
 
 
-def _runs(found: Sequence[Backup] | None) -> list[dict[str, Any]]:
+def _runs(found: History | None) -> list[dict[str, Any]]:
     rows = [
         {
             "icon": "database",
@@ -176,7 +175,8 @@ def _runs(found: Sequence[Backup] | None) -> list[dict[str, Any]]:
         }
         for run in backups.next_runs(clock.now(), 1)
     ]
-    coming = backups.coming_deletions(found or [], clock.now())
+    now = clock.now()
+    coming = backups.coming_deletions(backups.concerned(found, now), now) if found is not None else []
     if coming:
         day, gone = coming[0]
         title = ngettext("Retention: %(num)d backup expires", "Retention: %(num)d backups expire", len(gone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import flask
@@ -11,7 +12,7 @@ from flask_babel import gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from webadmin import backups, config, jobs
-from webadmin.backups import Plan
+from webadmin.backups import Backup, Plan, Wanted
 from webadmin.catalogue import Query
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Conflict, Invalid, NotFound, Problem
@@ -38,8 +39,8 @@ jobs.on_stopped(imports.KIND, imports.find_outcome)
 def upload() -> ResponseReturnValue:
     """The first step: a file, or a listed backup."""
     with translated_errors():
-        listed = [backup for backup in backups.list_backups(db.session()) if backup.has_file]
-    return page("restore/upload.html", listed=listed[:_LISTED_MOST], error=None, **_head(_UPLOAD))
+        listed = _newest_files()
+    return page("restore/upload.html", listed=listed, error=None, **_head(_UPLOAD))
 
 
 @bp.post("")
@@ -268,14 +269,18 @@ def _head(step: int) -> dict[str, Any]:
     }
 
 
+def _newest_files() -> list[Backup]:
+    return list(islice(backups.open_history(db.session()).walk(Wanted(has_file=True)), _LISTED_MOST))
+
+
 def _refused_upload(sentence: str, status: int) -> flask.Response:
     with translated_errors():
-        listed = [backup for backup in backups.list_backups(db.session()) if backup.has_file]
+        listed = _newest_files()
     return page(
         "restore/upload.html",
         "restore/_upload_form.html",
         status=status,
-        listed=listed[:_LISTED_MOST],
+        listed=listed,
         error=sentence,
         **_head(_UPLOAD),
     )

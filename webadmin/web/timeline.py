@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,7 +11,7 @@ from flask import url_for
 from flask_babel import gettext, ngettext
 
 from webadmin import clock, config
-from webadmin.backups import Backup, Kind, State
+from webadmin.backups import Backup, History, Kind, State, Wanted
 from webadmin.web.filters import BACKUP_KINDS, BACKUP_STATES, day_name, size
 
 DAYS = 30
@@ -31,12 +31,13 @@ class Bar:
     href: str | None = None
 
 
-def draw(backups: Iterable[Backup]) -> tuple[list[Bar], list[str]]:
+def draw(history: History) -> tuple[list[Bar], list[str]]:
     """The bars of the last 30 days, today last, and the labels under them."""
     zone = config.current().timezone
     today = clock.now().astimezone(zone).date()
     by_day: dict[date, list[Backup]] = defaultdict(list)
-    for backup in backups:
+    # A day more, since days begin at another time in each zone.
+    for backup in history.walk(Wanted(made_from=clock.now() - timedelta(days=DAYS + 1))):
         if backup.made_at is not None:
             by_day[backup.made_at.astimezone(zone).date()].append(backup)
     days = [today - timedelta(days=back) for back in reversed(range(DAYS))]
