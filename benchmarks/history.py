@@ -22,7 +22,7 @@ from urllib.request import OpenerDirector
 
 from large import PYTHON, ROOT, Server, signed_in
 
-_ROUNDS = 7
+_ROUNDS = 5
 _PAGES = ("/", "/backups", "/backups?kind=safety", "/health", "/assistants", "/import")
 _COMMANDS = (("backup", "list"), ("backup", "prune", "--dry-run"), ("doctor",))
 

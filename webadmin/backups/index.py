@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -42,10 +43,10 @@ def sync(*, wholly: bool = False) -> None:
         with db.transaction() as session:
             # Looked for anew: whoever made the newest file may have written its row, with all that is known of it.
             fresh = [*_outdated(session)[0], *pending()]
-            for fact in fresh:
-                store(session, fact)
-        for fact in fresh:
-            unwritten.pop((current_folder(), fact.name), None)
+            names = [fact.name for fact in fresh]
+            _store_all(session, fresh)
+        for name in names:
+            unwritten.pop((current_folder(), name), None)
     except Unavailable as error:
         _log.warning("the list of backups could not be brought up to date: %s", error)
 
@@ -154,6 +155,16 @@ def _take_marks(session: Session, fact: BackupFact) -> None:
         fact.is_pinned, fact.note = known.is_pinned, known.note
 
 
+def _store_all(session: Session, facts: Sequence[BackupFact]) -> None:
+    """`store` for each; ten thousand new ones, after the loss of the database, at once."""
+    known = {*session.scalars(select(BackupFact.name)), *session.scalars(select(OriginalBackup.filename))}
+    for fact in facts:
+        if fact.name in known:
+            store(session, fact)
+        else:
+            session.add_all((fact, _numbering(fact)) if fact.has_file else (fact,))
+
+
 def store(session: Session, fact: BackupFact) -> int | None:
     """Write a row, and the earlier system's row for the file beside it, whose id is returned."""
     session.merge(fact)
@@ -161,7 +172,7 @@ def store(session: Session, fact: BackupFact) -> int | None:
         return None
     row = session.scalars(select(OriginalBackup).where(OriginalBackup.filename == fact.name)).first()
     if row is None:
-        row = OriginalBackup(filename=fact.name, created_at=fact.made_at or clock.now_text(), is_auto=0)
+        row = _numbering(fact)
         session.add(row)
     row.record_count = fact.record_count or 0
     row.file_size = fact.size_bytes or 0
@@ -169,6 +180,17 @@ def store(session: Session, fact: BackupFact) -> int | None:
         row.is_auto = int(fact.kind == Kind.SCHEDULED)
     session.flush()
     return row.id
+
+
+def _numbering(fact: BackupFact) -> OriginalBackup:
+    """A new row of the earlier system's table."""
+    return OriginalBackup(
+        filename=fact.name,
+        created_at=fact.made_at or clock.now_text(),
+        record_count=fact.record_count or 0,
+        file_size=fact.size_bytes or 0,
+        is_auto=int(fact.kind == Kind.SCHEDULED),
+    )
 
 
 def forget(session: Session, name: str, *, binned: str | None = None) -> None:
