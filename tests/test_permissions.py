@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from bs4 import BeautifulSoup
 from flask import Flask
 
 from tests.people import add_person, add_token, session_token, sign_in
@@ -95,24 +97,29 @@ def test_a_route_without_a_row_is_closed_to_administrators_too() -> None:
         access.check(SYSTEM, "a.new_one")
 
 
+def fill() -> None:
+    """A catalogue with one of each status, two backups and one in the bin, and one assistant in the trash."""
+    with transaction() as session:
+        for status in ("draft", "pending", "published", "rejected"):
+            made = catalogue.create(session, SYSTEM, FIELDS, assistant_id=status)
+            if status == "rejected":
+                made = catalogue.set_status(session, SYSTEM, status, "pending", version=made.version)
+            if status != "draft":
+                catalogue.set_status(session, SYSTEM, status, status, version=made.version)
+        catalogue.create(session, SYSTEM, FIELDS, assistant_id="gone")
+        catalogue.remove(session, SYSTEM, "gone")
+    for _ in range(3):
+        backups.create(SYSTEM)
+    backups.delete(SYSTEM, backup_name())
+
+
 @pytest.fixture
 def site(app: Flask, tmp_path: Path) -> Iterator[Path]:
-    """A catalogue with one of each status, a backup, one in the bin, one in the trash, and a file to import."""
+    """A filled catalogue, in an application context; what is given is a file to import."""
+    file = tmp_path / "import.json"
+    file.write_text('[{"id": "new", "title": "New", "prompt": "p"}]')
     with app.app_context():
-        with transaction() as session:
-            for status in ("draft", "pending", "published", "rejected"):
-                made = catalogue.create(session, SYSTEM, FIELDS, assistant_id=status)
-                if status == "rejected":
-                    made = catalogue.set_status(session, SYSTEM, status, "pending", version=made.version)
-                if status != "draft":
-                    catalogue.set_status(session, SYSTEM, status, status, version=made.version)
-            catalogue.create(session, SYSTEM, FIELDS, assistant_id="gone")
-            catalogue.remove(session, SYSTEM, "gone")
-        for _ in range(3):
-            backups.create(SYSTEM)
-        backups.delete(SYSTEM, backup_name())
-        file = tmp_path / "import.json"
-        file.write_text('[{"id": "new", "title": "New", "prompt": "p"}]')
+        fill()
         yield file
 
 
@@ -227,3 +234,35 @@ def test_many_at_once_leave_out_what_is_published(site: Path) -> None:
 def test_own_task_can_be_cancelled(site: Path) -> None:
     who = actor(Role.EDITOR)
     assert operations.cancel(who, safety.start_backup(who).id)
+
+
+def leads(html: str, path: str) -> Iterator[tuple[str, str]]:
+    """Method and address of every link, form and button of a page that leads somewhere on the site."""
+    page = BeautifulSoup(html, "html.parser")
+    for link in page.select("a[href^='/']"):
+        yield "GET", link["href"]
+    for form in page.select("form[method=post]"):
+        if form.select("button:not([formaction]):not([type=button]):not([formmethod=dialog]):not([hidden])"):
+            yield "POST", form.get("action") or path
+    for button in page.select("button[formaction^='/']"):
+        yield "POST", button["formaction"]
+
+
+@pytest.mark.parametrize("role", COLUMNS)
+def test_nothing_on_a_page_leads_where_its_reader_may_not_go(app: Flask, role: str) -> None:
+    with app.app_context():
+        fill()
+        backup = f"/backups/{backup_name()}"
+    add_person(app, "Somebody", role=role)
+    browser = app.test_client()
+    sign_in(browser, "Somebody")
+    pages = ["/", "/assistants", "/assistants/actions/draft", "/assistants/edit/draft", "/assistants/edit/published"]
+    pages += ["/assistants/history/published", "/trash", "/backups", "/backups/bin", backup, f"{backup}/compare"]
+    pages += ["/health", "/profile", "/api/docs"]
+    matching = app.url_map.bind("localhost")
+    for path in pages:
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        for method, address in leads(answer.text, path):
+            endpoint = matching.match(urlsplit(address).path, method)[0]
+            assert access.is_open_to(actor(role), endpoint), f"{path} leads to {method} {address}"

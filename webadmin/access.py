@@ -22,15 +22,15 @@ _BY_PERMISSION = {
         dashboard.index health.show health.pill metrics.show api_docs.show api.get_document
         api.list_assistants api.show_assistant api.list_backups api.show_job api.cancel_job
         assistants.list assistants.actions assistants.facet assistants.suggestions
-        assistants.edit assistants.history assistants.prompt assistants.trash
-        backups.history backups.show backups.bin backups.running comparisons.show comparisons.one
+        assistants.edit assistants.preview assistants.leave_preview assistants.history assistants.prompt
+        assistants.trash backups.history backups.show backups.bin backups.running comparisons.show comparisons.one
         jobs.show jobs.cancel profile.show profile.save profile.password profile.change_password
         profile.end_session profile.end_others profile.second_factor profile.turn_on profile.turn_off
         profile.renew_codes
     """,
     Permission.WRITE: """
         api.create_assistant api.update_assistant api.delete_assistant api.set_status
-        assistants.new assistants.create assistants.update assistants.preview assistants.leave_preview
+        assistants.new assistants.create assistants.update
         assistants.confirm_delete assistants.delete assistants.delete_selected assistants.duplicate
         assistants.return_state assistants.undo_return assistants.tag_selected
         assistants.unpublish_selected assistants.publish_selected
