@@ -26,36 +26,44 @@ CREATE INDEX idx_assistants_created_at ON assistants(created_at DESC);
 CREATE INDEX idx_assistants_published_at ON assistants(published_at DESC);
 INSERT INTO migrations (version, applied_at, description) VALUES ('1.0.0', '2025-11-03T03:09:44.525Z', 'first');
 """
-COLUMNS = (
-    "id", "title", "desc", "emoji", "prompt", "tags", "is_public", "status", "author", "created_at",
-    "updated_at", "reviewed_at", "published_at", "review_note", "version",
-)  # fmt: skip
+_LAST_COLUMN = "version INTEGER NOT NULL DEFAULT 1"
 
 
-def connect(path: Path) -> sqlite3.Connection:
-    """A connection as the earlier system opens one; it makes its tables where there are none."""
+def schema(*columns: str) -> str:
+    """Its tables, with more columns of `assistants` than its first version had: `schema("mood TEXT")`."""
+    return SCHEMA.replace(_LAST_COLUMN, ", ".join((_LAST_COLUMN, *columns)), 1)
+
+
+def connect(path: Path, *columns: str) -> sqlite3.Connection:
+    """A connection as the earlier system opens one; it makes its tables, with these more columns, if there are none."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=30)
     connection.execute("PRAGMA journal_mode=WAL")
     if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'assistants'").fetchone():
-        connection.executescript(SCHEMA)
+        connection.executescript(schema(*columns))
     return connection
 
 
-def insert(connection: sqlite3.Connection, **values: Any) -> None:
-    """Its INSERT of fifteen columns."""
+def insert(connection: sqlite3.Connection, id: str | None, *, verb: str = "INSERT", **values: Any) -> None:
+    """Its INSERT of fifteen columns, or of more."""
     row = {
-        "title": "A title",
+        "id": id,
+        "title": f"Title of {id}",
         "desc": "one line",
         "emoji": "🚀",
         "prompt": "Be helpful.",
+        "tags": None,
         "is_public": 0,
         "status": "draft",
         "author": "test-user",
         "created_at": "2025-11-03T03:09:44.545Z",
+        "updated_at": None,
+        "reviewed_at": None,
+        "published_at": None,
+        "review_note": None,
         "version": 1,
     } | values
-    marks = ", ".join("?" * len(COLUMNS))
-    connection.execute(f"INSERT INTO assistants ({', '.join(COLUMNS)}) VALUES ({marks})", [row.get(c) for c in COLUMNS])
+    marks = ", ".join("?" * len(row))
+    connection.execute(f"{verb} INTO assistants ({', '.join(row)}) VALUES ({marks})", list(row.values()))
 
 
 class Client:

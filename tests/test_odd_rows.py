@@ -48,11 +48,9 @@ def lax_database(path: Path, columns: tuple[str, ...]) -> sqlite3.Connection:
     schema = re.sub(
         r",\s*CONSTRAINT status_check CHECK \(.*?\)\)\)",
         ")",
-        re.sub(r"(?<!created_at TEXT) NOT NULL", "", earlier.SCHEMA),
+        re.sub(r"(?<!created_at TEXT) NOT NULL", "", earlier.schema(*columns)),
     )
-    more = "".join(f", {column}" for column in columns)
-    last = "version INTEGER DEFAULT 1"
-    connection.executescript("PRAGMA journal_mode=WAL;" + schema.replace(last, last + more, 1))
+    connection.executescript("PRAGMA journal_mode=WAL;" + schema)
     return connection
 
 

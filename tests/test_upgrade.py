@@ -15,6 +15,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from tests import earlier
 from webadmin import backups, db, runtime, upgrade
 from webadmin.config import Config
 from webadmin.runtime import Runtime
@@ -71,27 +72,14 @@ _BACK_TO_0004 = (
     "DROP TABLE aa_recovery_code",
 )
 
-INSERT = """INSERT INTO assistants (id, title, desc, emoji, prompt, author, created_at)
-    VALUES (?, 'a title', 'one line', '🚀', 'a prompt', 'test-user', '2025-11-03T03:09:44.545Z')"""
-
 
 @pytest.fixture
 def earlier_file(folder: Path) -> Path:
     """A database as the earlier system leaves it, with three assistants."""
     path = folder / "assistants.db"
-    connection = sqlite3.connect(path)
-    connection.executescript(
-        """CREATE TABLE assistants (id TEXT PRIMARY KEY, title TEXT NOT NULL, desc TEXT NOT NULL,
-          emoji TEXT NOT NULL DEFAULT '🤖', prompt TEXT NOT NULL, tags TEXT, is_public INTEGER NOT NULL DEFAULT 0,
-          status TEXT NOT NULL DEFAULT 'draft', author TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT,
-          reviewed_at TEXT, published_at TEXT, review_note TEXT, version INTEGER NOT NULL DEFAULT 1);
-        CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL UNIQUE,
-          applied_at TEXT NOT NULL, description TEXT);
-        CREATE TABLE backups (id INTEGER PRIMARY KEY AUTOINCREMENT, filename TEXT NOT NULL, created_at TEXT NOT NULL,
-          record_count INTEGER NOT NULL, file_size INTEGER NOT NULL, is_auto INTEGER NOT NULL DEFAULT 0);"""
-    )
-    connection.executemany(INSERT, [("a",), ("b",), ("c",)])
-    connection.commit()
+    connection = earlier.connect(path)
+    for id in "abc":
+        earlier.insert(connection, id)
     connection.close()
     return path
 

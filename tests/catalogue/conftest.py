@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
+from tests.earlier import connect
 from webadmin import catalogue, db
 from webadmin.accounts import Actor, ActorKind
 from webadmin.config import Config
@@ -21,49 +23,7 @@ ADA = Actor(ActorKind.PERSON, "ada")
 def earlier(folder: Path) -> Callable[..., sqlite3.Connection]:
     """Make the earlier system's database, optionally with more columns, and return its own connection to it."""
 
-    def make(*columns: str) -> sqlite3.Connection:
-        connection = sqlite3.connect(folder / "assistants.db", isolation_level=None)
-        more = "".join(f", {column}" for column in columns)
-        connection.executescript(
-            f"""PRAGMA journal_mode=WAL;
-            CREATE TABLE assistants (id TEXT PRIMARY KEY, title TEXT NOT NULL, desc TEXT NOT NULL,
-              emoji TEXT NOT NULL DEFAULT '🤖', prompt TEXT NOT NULL, tags TEXT, is_public INTEGER NOT NULL DEFAULT 0,
-              status TEXT NOT NULL DEFAULT 'draft', author TEXT NOT NULL, created_at TEXT NOT NULL, updated_at TEXT,
-              reviewed_at TEXT, published_at TEXT, review_note TEXT, version INTEGER NOT NULL DEFAULT 1{more},
-              CONSTRAINT status_check CHECK (status IN ('draft', 'pending', 'published', 'rejected')));
-            CREATE TABLE migrations (id INTEGER PRIMARY KEY AUTOINCREMENT, version TEXT NOT NULL UNIQUE,
-              applied_at TEXT NOT NULL, description TEXT);
-            CREATE TABLE backups (id INTEGER PRIMARY KEY AUTOINCREMENT, filename TEXT NOT NULL,
-              created_at TEXT NOT NULL, record_count INTEGER NOT NULL, file_size INTEGER NOT NULL,
-              is_auto INTEGER NOT NULL DEFAULT 0);
-            INSERT INTO migrations (version, applied_at) VALUES ('1.0.0', '2025-11-03T03:09:44.525Z');"""
-        )
-        return connection
-
-    return make
-
-
-def insert(other: sqlite3.Connection, assistant_id: str, *, verb: str = "INSERT", **values: object) -> None:
-    """The earlier system's INSERT of fifteen columns."""
-    row = {
-        "id": assistant_id,
-        "title": f"Title of {assistant_id}",
-        "desc": "one line",
-        "emoji": "🚀",
-        "prompt": "You are helpful.",
-        "tags": None,
-        "is_public": 0,
-        "status": "draft",
-        "author": "test-user",
-        "created_at": "2025-11-03T03:09:44.545Z",
-        "updated_at": None,
-        "reviewed_at": None,
-        "published_at": None,
-        "review_note": None,
-        "version": 1,
-    } | values
-    names = ", ".join(row)
-    other.execute(f"{verb} INTO assistants ({names}) VALUES ({', '.join('?' * len(row))})", tuple(row.values()))
+    return partial(connect, folder / "assistants.db")
 
 
 def open_app(settings: Config) -> Flask:

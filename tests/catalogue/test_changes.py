@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 from sqlalchemy.orm import Session
 
-from tests.catalogue.conftest import ADA, insert
+from tests.catalogue.conftest import ADA
+from tests.earlier import insert
 from webadmin import catalogue, db
 
 Earlier = Callable[..., sqlite3.Connection]
@@ -34,7 +35,6 @@ def test_opening_keeps_every_row_and_gives_each_its_first_revision(earlier: Earl
 
 def test_the_table_keeps_its_definition_its_indexes_and_its_migrations(earlier: Earlier, opened: Opened) -> None:
     other = earlier("category TEXT", "mood POINT")
-    other.execute("CREATE INDEX idx_assistants_created_at ON assistants(created_at DESC)")
     wanted = "SELECT sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'aa_%' ORDER BY name"
     before = other.execute(wanted).fetchall()
     opened()
@@ -145,7 +145,7 @@ def test_odd_rows_never_stop_reading_or_history(earlier: Earlier, opened: Opened
     other = earlier()
     insert(other, "blob", title=b"bytes")
     insert(other, "tags", tags="not json")
-    insert(other, None, title="no id")  # type: ignore[arg-type]
+    insert(other, None, title="no id")
     other.execute("INSERT INTO assistants SELECT 'utf8', CAST(x'41ff42' AS TEXT), desc, emoji, prompt, tags, is_public,"
                   " status, author, created_at, updated_at, reviewed_at, published_at, review_note, version"
                   " FROM assistants WHERE id = 'tags'")  # fmt: skip

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from tests.catalogue.conftest import ADA, insert
+from tests.catalogue.conftest import ADA
+from tests.earlier import insert
 from webadmin import catalogue, db
 
 Opened = Callable[[], Session]
