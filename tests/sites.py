@@ -34,6 +34,11 @@ class Server:
         self.process.wait(30)
         self.process.stdout.close()
 
+    def cpu_seconds(self) -> float:
+        """The time that its process has worked so far."""
+        spent = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
+
     def memory_kilobytes(self, name: str = "VmHWM") -> int:
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="utf-8")
         return int(re.search(rf"{name}:\s+(\d+)", status)[1])
@@ -85,10 +90,22 @@ class Site:
         return done
 
     def serve(self, *, file_bytes: int | None = None, launch=subprocess.Popen) -> Server:
-        """Start a server; `file_bytes` is how large its files may grow, as if the disk were full then.
+        """Start a server and wait until it serves; `file_bytes` is how large its files may grow, as on a full disk.
 
         `launch` starts its process, as `subprocess.Popen` does.
         """
+        server = self.spawn(launch)
+        if file_bytes is not None:
+            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
+        for line in server.process.stdout:
+            found = re.search(r" is at (http://\S+)/", line)
+            if found:
+                server.url = found[1]
+                return server
+        raise AssertionError((self.folder / "stderr").read_text(encoding="utf-8"))
+
+    def spawn(self, launch=subprocess.Popen) -> Server:
+        """Start a server and do not wait for anything."""
         with (self.folder / "stderr").open("ab") as stderr:
             process = launch(
                 [sys.executable, "wsgi.py"],
@@ -98,16 +115,9 @@ class Site:
                 stderr=stderr,
                 text=True,
             )
-        if file_bytes is not None:
-            resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (file_bytes, file_bytes))
         server = Server(process, "")
         self.servers.append(server)
-        for line in process.stdout:
-            found = re.search(r" is at (http://\S+)/", line)
-            if found:
-                server.url = found[1]
-                return server
-        raise AssertionError((self.folder / "stderr").read_text(encoding="utf-8"))
+        return server
 
     def token(self, name: str = "tests") -> str:
         return self.flask("token", "add", name, "--role", "admin").stdout.strip()
