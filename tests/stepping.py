@@ -136,7 +136,15 @@ def prepare(act: str, folder: Path) -> None:
     with closing(earlier.connect(folder / "assistants.db")) as program:
         for number in range(SIZE):
             earlier.insert(program, f"ast_{number:02}", prompt="产品 🧑‍💻\r\n" * 20)
-    changed = [{"id": f"ast_{n:02}", "title": f"New {n}", "prompt": "产品\r\n"} for n in range(SIZE // 2, 2 * SIZE)]
+    changed = [
+        {
+            "id": f"ast_{number:02}",
+            "title": f"New {number}",
+            "prompt": "产品\r\n",
+            "createdAt": "2026-01-15T10:30:00.000Z",
+        }
+        for number in range(SIZE // 2, 2 * SIZE)
+    ]
     (folder / "source.json").write_text(json.dumps(changed))
     if act != "upgrade":
         in_child(lambda: open_site(folder))
