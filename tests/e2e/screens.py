@@ -188,11 +188,6 @@ def _second_step(page: Page, world: World) -> None:
     send(".sign-in .primary", shows="#sign-in-code", **typed)(page, world)
 
 
-def _wrong_code(page: Page, world: World) -> None:
-    _second_step(page, world)
-    send(".sign-in .primary", shows="[role=alert]", **{"sign-in-code": "000000"})(page, world)
-
-
 def _invite(page: Page, world: World) -> None:
     send("main form .primary", shows="#new-password", name=f"Ben {next(_numbers)}")(page, world)
 
@@ -400,7 +395,6 @@ SCREENS = [
     Screen("settings - people", "full", "/settings/people"),
     Screen("settings - person refused", "full", "/settings/people", send("main .primary", shows="[role=alert]")),
     Screen("person - active", "full", "/settings/people/1"),
-    Screen("person - refused", "full", "/settings/people/1", send("main .primary", shows="[role=alert]", name="")),
     Screen("person - kept out", "full", "/settings/people/{kept_out}"),
     Screen("person - password shown once", "full", "/settings/people", _invite),
     Screen(
@@ -408,12 +402,6 @@ SCREENS = [
     ),
     Screen("account - sessions", "full", "/profile"),
     Screen("account - second factor off", "full", "/profile/second-factor"),
-    Screen(
-        "account - code refused",
-        "full",
-        "/profile/second-factor",
-        send("main .primary", shows="[role=alert]", code="000000", current="wrong"),
-    ),
     Screen("account - recovery codes", "good", "/profile/second-factor", _turn_on),
     Screen("account - second factor on", "good", "/profile/second-factor", _is_on),
     Screen("account - password", "full", "/profile/password"),
@@ -431,7 +419,6 @@ SCREENS = [
     Screen("sign-in - wrong", "empty", "/sign-in", WRONG, is_signed_in=False),
     Screen("sign-in - slowed down", "empty", "/sign-in", _too_many_tries, is_signed_in=False),
     Screen("sign-in - code asked", "empty", "/sign-in", _second_step, is_signed_in=False),
-    Screen("sign-in - code wrong", "empty", "/sign-in", _wrong_code, is_signed_in=False),
     Screen("setup - asked", "new", "/setup", is_signed_in=False),
     Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
     *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),
