@@ -21,8 +21,20 @@ from tests.e2e.serving import served
 from tests.factories import make_record, store
 from tests.people import add_person, close, sign_in
 from tests.web.conftest import Browser
-from webadmin import accounts, backups, catalogue, clock, damage, jobs, notifications, recovery, runtime, snapshots
-from webadmin.accounts import SYSTEM
+from webadmin import (
+    access,
+    accounts,
+    backups,
+    catalogue,
+    clock,
+    damage,
+    jobs,
+    notifications,
+    recovery,
+    runtime,
+    snapshots,
+)
+from webadmin.accounts import SYSTEM, Permission
 from webadmin.app import create_app
 from webadmin.backups import Kind
 from webadmin.config import Config
@@ -66,11 +78,12 @@ def build(name: str, folder: Path) -> Iterator[World]:
         if name == "dev":
             environment.setenv("FLASK_DEBUG", "1")
         app = create_app(Config.load(places | fixed, env_file=None))
-    _add_failing_pages(app)
     world = World(app, folder)
-    end = WORLDS[name](world)
-    with served(app) as world.url:
-        yield world
+    with pytest.MonkeyPatch.context() as rows:
+        _add_failing_pages(app, rows)
+        end = WORLDS[name](world)
+        with served(app) as world.url:
+            yield world
     if end:
         end()
     close(app)
@@ -87,7 +100,7 @@ def document(*records: dict[str, Any], count: int | None = None) -> bytes:
     return json.dumps({"metadata": metadata, "assistants": [times | each for each in records]}).encode()
 
 
-def _add_failing_pages(app: Flask) -> None:
+def _add_failing_pages(app: Flask, rows: pytest.MonkeyPatch) -> None:
     """`/fail/CODE` answers with that error."""
     for code in (400, 403, 404, 413, 429, 500, 503):
 
@@ -95,6 +108,7 @@ def _add_failing_pages(app: Flask) -> None:
             raise RuntimeError if code == 500 else werkzeug.exceptions.default_exceptions[code]
 
         app.add_url_rule(f"/fail/{code}", f"fail_{code}", fail)
+        rows.setitem(access.NEEDED, f"fail_{code}", Permission.READ)
 
 
 def _new(_world: World) -> None:

@@ -10,7 +10,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.people import PASSWORD, add_person, add_token, close, csrf_token, session_token, sign_in
-from webadmin import config
+from webadmin import access, config
+from webadmin.accounts import Permission
 from webadmin.app import create_app
 from webadmin.backups.folder import hold
 from webadmin.db import DatabaseLocked, db
@@ -28,7 +29,7 @@ RAISED = {
 
 
 @pytest.fixture
-def failing(app: Flask) -> Flask:
+def failing(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """The application with routes that fail in each way, under pages and under the API."""
     for name, error in RAISED.items():
 
@@ -37,6 +38,8 @@ def failing(app: Flask) -> Flask:
 
         app.add_url_rule(f"/fail/{name}", f"fail_{name}", fail, methods=["GET", "POST"])
         app.add_url_rule(f"/api/fail/{name}", f"api_fail_{name}", fail)
+        for endpoint in (f"fail_{name}", f"api_fail_{name}"):
+            monkeypatch.setitem(access.NEEDED, endpoint, Permission.READ)
     add_person(app, "Ada")
     return app
 
