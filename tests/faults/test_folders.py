@@ -128,35 +128,31 @@ ODD = {
     "link elsewhere": lambda path: path.symlink_to("/etc/passwd"),
     "link to a device": lambda path: path.symlink_to("/dev/zero"),
     "dangling link": link_to("nothing"),
-    "link to itself": link_to(NAME),
+    "link to itself": link_to("assistants_backup_link_to_itself.json"),
     "link to the folder": link_to("."),
 }
 
 
-@pytest.fixture(params=ODD)
-def odd(request, stored):
-    """Something that has the name of a backup and is none."""
-    ODD[request.param](stored / NAME)
-    return stored / NAME
-
-
-def test_what_is_no_file_is_told_and_left_alone(site, odd, ada):
-    before = odd.lstat()
-    asked = {
-        path: ada.get(f"/backups/{NAME}{path}", buffered=True).status_code for path in ("", "/download", "/delete")
-    }
-    asked |= {path: post(ada, f"/backups/{NAME}/{path}").status_code for path in ("verify", "delete", "pin", "compare")}
-    asked["restore"] = post(ada, "/import/backup", name=NAME).status_code
-    assert set(asked.values()) == {404}, asked
-    assert NAME in words(soup(ada.get("/backups")))
+def test_what_is_no_file_is_told_and_left_alone(site, stored, ada):
+    names = {kind: f"assistants_backup_{kind.replace(' ', '_')}.json" for kind in ODD}
+    for kind, make in ODD.items():
+        make(stored / names[kind])
+    before = {name: (stored / name).lstat() for name in names.values()}
+    for name in names.values():
+        asked = {path: ada.get(f"/backups/{name}{path}", buffered=True).status_code for path in ("", "/download")}
+        asked |= {path: post(ada, f"/backups/{name}/{path}").status_code for path in ("verify", "delete", "pin")}
+        asked["restore"] = post(ada, "/import/backup", name=name).status_code
+        assert set(asked.values()) == {404}, (name, asked)
+    assert min(names.values()) in words(soup(ada.get("/backups")))
     with site.app_context():
         found = findings()["backup-folder"]
         assert found.state is diagnostics.CheckState.WARN
-        assert NAME in str(found.fact)
+        assert min(names.values()) in str(found.fact)
         assert set(backups.verify_all()) == {backups.State.VERIFIED}
         backups.prune(SCHEDULER)
         assert back_up_by_itself() is not None
-    assert (odd.lstat().st_ino, odd.lstat().st_mode) == (before.st_ino, before.st_mode)
+    after = {name: (stored / name).lstat() for name in names.values()}
+    assert {n: (s.st_ino, s.st_mode) for n, s in after.items()} == {n: (s.st_ino, s.st_mode) for n, s in before.items()}
 
 
 def test_link_to_a_backup_counts_as_no_second_one(site, stored):

@@ -19,7 +19,7 @@ from tests.faults.world import look_after_crash, names_of
 from tests.sites import Site, wait_for
 from tests.test_one_at_a_time import signed_in
 
-ROOMS = [int(room) for room in os.environ.get("DISK_ROOMS", "0,60000,400000").split(",")]
+ROOMS = [int(room) for room in os.environ.get("DISK_ROOMS", "0,300000").split(",")]
 PASSWORD = "a long walk by the river"
 PLENTY = 64_000_000
 TEXT = "长 text\n" * 1000
