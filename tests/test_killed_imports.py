@@ -138,18 +138,19 @@ class Restores:
                 running.result()
 
     def wait_for_moment(self, is_over: Callable[[], bool]) -> None:
-        """A while after the beginning, after the first byte of the safety backup, or after it has its name."""
+        """A while after the beginning, the first byte of the safety backup, its name, or the end."""
         folder, names = self.site.backups, set(self.site.backup_names())
         reached: Callable[[], object] = self.site.chance.choice(
             [
                 lambda: True,
                 lambda: list(folder.glob(".tmp-*")),
                 lambda: set(self.site.backup_names()) - names,
-                lambda: set(self.site.backup_names()) - names,
+                # Its end: what is killed then has happened.
+                lambda: False,
             ]
         )
         wait_until(lambda: bool(reached()) or is_over(), 60)
-        time.sleep(self.site.chance.uniform(0, 0.4))
+        time.sleep(self.site.chance.uniform(0, 1))
 
     def runs(self) -> list[tuple[str, int, int]]:
         """The imports that were applied: safety backup, first and last revision."""
