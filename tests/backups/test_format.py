@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from webadmin.backups.document import Integrity, InvalidBackup, Layout, open_document, records
 from webadmin.backups.format import Metadata, write
 from webadmin.backups.scanner import CHUNK
-from webadmin.catalogue.records import decode, encode
+from webadmin.catalogue.decoding import decode
+from webadmin.catalogue.records import encode
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "backups"
 OURS = (GOLDEN / "format_1.json").read_bytes()

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.records import (
     Limits,
     Record,
     changed_fields,
     count_characters,
-    decode,
     encode,
     equal,
 )

@@ -35,6 +35,7 @@ from webadmin.catalogue.bulk import (
     to_trash,
 )
 from webadmin.catalogue.changes import absorb, adopt, are_pending, first_seen_at, missing_triggers
+from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
 from webadmin.catalogue.oddities import Oddity, find_oddities
@@ -47,7 +48,6 @@ from webadmin.catalogue.records import (
     Record,
     changed_fields,
     count_characters,
-    decode,
     encode,
     equal,
     next_version,

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from webadmin.accounts import OTHER_PROGRAM
 from webadmin.catalogue import rows
+from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.models import Assistant, Revision
 from webadmin.catalogue.models import Change as LoggedChange
-from webadmin.catalogue.records import Record, decode, encode
+from webadmin.catalogue.records import Record, encode
 from webadmin.catalogue.writing import Change, write_found
 
 FOUND = "found"
