@@ -57,7 +57,7 @@ bench: $(READY_DEV) ## the published measurements
 	@$(BIN)/python -m pytest -m bench -p no:randomly -s $(PYTEST_ARGS)
 
 docs: $(READY_RUN) ## renew .env.local.example and the table in docs/configuration.md
-	@$(BIN)/python -m webadmin.config
+	@$(BIN)/python -m webadmin.setting_docs
 
 translations: $(READY_DEV) ## gather the texts of pages for translation, and compile the translations
 	@texts=$$(mktemp); trap 'rm -f "$$texts"' EXIT; \

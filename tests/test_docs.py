@@ -10,7 +10,7 @@ import pytest
 from babel.messages.pofile import read_po
 from flask import Flask
 
-from webadmin import config
+from webadmin import config, setting_docs
 from webadmin.config import PROJECT, SETTINGS
 
 DOCUMENTS = sorted(path.name for path in (PROJECT / "docs").glob("*.md"))
@@ -21,18 +21,18 @@ def page(name: str) -> str:
 
 
 def test_example_file_is_what_make_docs_writes():
-    assert page(".env.local.example") == config.example_file(), "run: make docs"
+    assert page(".env.local.example") == setting_docs.example_file(), "run: make docs"
 
 
 def test_table_of_settings_is_what_make_docs_writes():
     text = page("docs/configuration.md")
-    assert text == config.with_table(text), "run: make docs"
+    assert text == setting_docs.with_table(text), "run: make docs"
     assert all(f"`{setting.name}`" in text for setting in SETTINGS)
 
 
 def test_copied_example_changes_nothing(tmp_path):
     """Every line of the example is a comment, and each default, uncommented, is accepted."""
-    lines = config.example_file().splitlines()
+    lines = setting_docs.example_file().splitlines()
     assert all(line.startswith("#") or not line for line in lines)
     values = [line[2:] for line in lines if line.startswith("# ") and line[2:].split("=")[0].isupper()]
     file = tmp_path / ".env.local"
