@@ -216,6 +216,16 @@ class TestRestore:
         )
         assert (report["created"], len(report["errors"])) == (1, 1)
 
+    def test_backup_in_the_place_of_another_is_not_restored_as_good(self, site, tmp_path):
+        site.flask("assistants", "import", str(write(tmp_path / "one.json", [RECORD])), "--yes")
+        names = [json.loads(site.flask("backup", "create", "--json").stdout)["filename"] for _ in range(2)]
+        first, second = (site.data / "backups" / name for name in names)
+        second.replace(first)
+        for extra in ("--dry-run", "--yes"):
+            done = site.flask("backup", "restore", first.name, "--mode", "replace", extra, ok=False)
+            assert (done.returncode, "swapped with another" in done.stderr) == (1, True)
+        site.flask("backup", "restore", first.name, "--dry-run", "--accept-altered")
+
     def test_listed_backup_is_restored_by_its_name(self, site):
         site.flask("assistants", "import", str(write(site.folder / "one.json", [RECORD])), "--yes")
         site.flask("backup", "create")

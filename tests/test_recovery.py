@@ -194,6 +194,39 @@ def test_assistant_deleted_after_the_copy_comes_back_and_is_listed(app, path):
     assert "ast_0004" in titles(path)
 
 
+def test_backup_made_after_the_snapshot_brings_it_up_to_date(app, path):
+    fill(app, 20)
+    with app.app_context():
+        snapshot = snapshots.take().name
+        with transaction() as session:
+            catalogue.update(session, SYSTEM, "ast_0007", {"title": "Later"}, version=1)
+            catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_later")
+        newer = backups.create(SYSTEM).name
+        broken = later_backup(app)
+        close(app)
+        (path.parent / "backups" / broken).write_bytes(b"{")
+        drop_database(path)
+        done = recovery.recover(SYSTEM)
+    assert (done.source, done.newer, done.recovered) == (snapshot, newer, 21)
+    found = titles(path)
+    assert (found["ast_0007"], "ast_later" in found) == ("Later", True)
+    with closing(sqlite3.connect(path)) as connection:
+        rows = connection.execute(
+            "SELECT version FROM aa_revision WHERE assistant_id='ast_0007' ORDER BY number"
+        ).fetchall()
+    assert rows == [(1,), (2,)]
+
+
+def test_copy_that_was_chosen_is_taken_alone(app, path):
+    with app.app_context():
+        snapshot = snapshots.take().name
+        later_backup(app)
+        close(app)
+        drop_database(path)
+        assert recovery.recover(SYSTEM, source=snapshot).newer is None
+    assert not titles(path)
+
+
 def test_lost_database_comes_back_from_its_copy(broken, path):
     close(broken)
     drop_database(path)

@@ -79,6 +79,15 @@ def test_one_is_taken_a_day(inside: Flask) -> None:
     assert taken == [True, False, False, True, True]
 
 
+def test_one_from_before_an_upgrade_is_not_that_of_the_day(inside: Flask) -> None:
+    old = take_at(DAY)
+    with sqlite3.connect(snapshots.folder() / old) as connection:
+        connection.execute("DROP TABLE aa_schema_version")
+    with time_machine.travel(DAY + timedelta(hours=1), tick=False):
+        assert snapshots.take_daily(DAY + timedelta(hours=1)) is not None
+        assert snapshots.take_daily(DAY + timedelta(hours=1)) is None
+
+
 def test_the_newest_three_stay(inside: Flask) -> None:
     taken = [take_at(DAY + timedelta(days=day)) for day in range(5)]
     assert names() == taken[:1:-1]

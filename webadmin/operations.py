@@ -110,6 +110,8 @@ def check_import(
     """
     if staged.is_altered and not accept_altered:
         template = N_("This file was changed after it was made: its checksum is wrong.")
+        if staged.is_other_file:
+            template = backups.OTHER_FILE
         raise backups.InvalidBackup(
             template,
             problems=[Problem(Message(template), field="integrity")],
@@ -194,6 +196,7 @@ def import_file(
     options: ImportOptions,
     *,
     source_name: str,
+    is_listed: bool = False,
     is_dry_run: bool = False,
     fingerprint: str | None = None,
     job_id: str | None = None,
@@ -201,12 +204,16 @@ def import_file(
 ) -> ImportResult:
     """Check a received (plain) file, then import it, or only say what that would do.
 
-    `fingerprint` is that of a dry run: what it showed is what is done, or nothing is.
+    `fingerprint` is that of a dry run: what it showed is what is done, or nothing is. `is_listed`: the file is a copy
+    of the stored backup `source_name`, which counts as altered when it is not the one made under this name.
     Raises InvalidBackup, what `check_import` and `apply_import` raise; nothing is changed then.
     """
     scratch = file.with_suffix(".scratch")
     try:
-        staged = backups.stage_file(actor, file, scratch, progress=progress)
+        if is_listed:
+            staged = backups.stage_copy(actor, source_name, file, scratch, progress=progress)
+        else:
+            staged = backups.stage_file(actor, file, scratch, progress=progress)
         if is_dry_run:
             check_import(staged, None, **options.consents)
             plan = backups.make_plan(staged, options.mode, progress=progress)

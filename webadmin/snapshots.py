@@ -81,9 +81,13 @@ def take() -> Snapshot:
 
 
 def take_daily(now: datetime) -> Snapshot | None:
-    """Take the snapshot of the local day of `now` unless the folder holds one; raises what `take` raises."""
+    """Take the snapshot of the local day of `now` unless the folder holds one; raises what `take` raises.
+
+    One from before an upgrade is none: it holds nothing of what came with the upgrade, at the first start no person.
+    """
     today = now.astimezone(config.current().timezone).date()
-    return None if any(snapshot.made_at.date() == today for snapshot in list_snapshots()) else take()
+    of_today = (each for each in list_snapshots() if each.made_at.date() == today)
+    return None if any(not _is_of_upgrade(folder() / each.name) for each in of_today) else take()
 
 
 def check(name: str) -> State:

@@ -309,6 +309,20 @@ def test_daily_backup_is_made_again_when_its_file_was_altered_or_removed(data: C
         assert backups.run_scheduled(MONDAY) is not None
 
 
+def test_daily_backup_is_made_again_when_its_proof_failed_though_its_time_stayed(data: Config) -> None:
+    with time_machine.travel(MONDAY, tick=False):
+        made = backups.run_scheduled(MONDAY)
+        assert made is not None
+        assert backups.run_scheduled(MONDAY) is None
+        path = data.database_backup_dir / made.name
+        times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+        path.write_bytes(path.read_bytes().replace(b'"draft":0', b'"draft":1'))
+        os.utime(path, ns=times)
+        assert backups.verify(made.name).state is State.ALTERED
+        assert backups.run_scheduled(MONDAY) is not None
+        assert backups.run_scheduled(MONDAY) is None
+
+
 def test_missed_run_is_made_up_and_marked_late(data: Config, fill: Fill) -> None:
     with time_machine.travel(MONDAY - timedelta(days=1), tick=False):
         fill(make_record(1))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from webadmin import config
+from webadmin import config, db
 from webadmin.accounts import SCHEDULER
 from webadmin.backups import folder as folder_of
 from webadmin.backups import schedule
@@ -62,16 +62,29 @@ def run_scheduled(now: datetime) -> Backup | None:
 
 
 def _is_done(run: schedule.Run) -> bool:
-    folder = current_folder()
+    folder, bad = current_folder(), _found_bad()
     try:
         return any(
             is_scheduled_for(entry, run.day.isoformat())
+            and entry.name not in bad
             and _is_sealed(folder / entry.name, entry.size_bytes, entry.changed_at)
             for entry in folder_of.entries(folder)
         )
     except Unavailable:
         # A folder that cannot be read has no backup of today, and the run that fails then is told.
         return False
+
+
+def _found_bad() -> set[str]:
+    """The files that a proof found not to be what they should be, which a seal may not show: another is due."""
+    try:
+        with db.reading() as connection:
+            history = open_history(Session(connection))
+            bad = (history.walk(Wanted(has_file=True, state=state)) for state in (State.ALTERED, State.FAILED))
+            return {backup.name for found in bad for backup in found}
+    except Unavailable:
+        # The folder alone decides: a backup needs nothing but that.
+        return set()
 
 
 @lru_cache(maxsize=64)

@@ -92,10 +92,15 @@ def stage_listed(actor: Actor, name: str, copy: Path, scratch: Path, *, progress
     """
     with open_backup(name) as file:
         receive(file, copy)
+    return stage_copy(actor, name, copy, scratch, progress=progress)
+
+
+def stage_copy(actor: Actor, name: str, copy: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
+    """The same for a plain copy of the stored backup, which is there already. Raises Forbidden, InvalidBackup."""
     staged = stage_file(actor, copy, scratch, progress=progress)
     with db.reading() as connection:
-        is_other = is_other_file(find_fact(connection, name), staged.document.sha256)
-    if is_other:
+        staged.is_other_file = is_other_file(find_fact(connection, name), staged.document.sha256)
+    if staged.is_other_file:
         staged.document = replace(staged.document, integrity=Integrity.WRONG)
         staged.warnings.insert(0, Problem(Message(OTHER_FILE)))
         staged.warning_count += 1

@@ -130,7 +130,8 @@ class Staged:
 
     `records_sha256` covers the canonical lines of the records as they came. `problems` names every bad record, with
     all its faults among the first thousand; `warnings` holds the first thousand. The numbers count all. `keys` are
-    those of the first records of a file that is not of our making.
+    those of the first records of a file that is not of our making. `is_other_file`: it is a stored backup, and not the
+    file that was made or kept under its name.
     """
 
     document: Document
@@ -145,6 +146,7 @@ class Staged:
     warnings: list[Problem] = field(default_factory=list)
     unknown_keys: Counter[str] = field(default_factory=Counter)
     keys: dict[str, SeenKey] = field(default_factory=dict)
+    is_other_file: bool = False
 
     @property
     def is_altered(self) -> bool:

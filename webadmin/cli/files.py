@@ -72,20 +72,27 @@ def import_file(
             "There is no terminal to ask on, so nothing was done.", "--yes to do it without asking, or --dry-run"
         )
     options = ImportOptions(Mode(mode), on_error == "skip", accept_altered, confirm_delete_all)
+    is_listed = _is_listed(source)
     with received(source) as (file, name):
         if dry_run or not yes:
-            planned = _run(file, name, options, is_dry_run=True, fingerprint=fingerprint)
+            planned = _run(file, name, options, is_listed=is_listed, is_dry_run=True, fingerprint=fingerprint)
             if dry_run or not planned.plan.counts.changes:
                 _report(planned, as_json=as_json)
                 return
             _show_counts(planned, err=True)
             click.confirm("Import it?", abort=True, err=True)
             fingerprint = planned.plan.fingerprint
-        _report(_run(file, name, options, fingerprint=fingerprint), as_json=as_json)
+        _report(_run(file, name, options, is_listed=is_listed, fingerprint=fingerprint), as_json=as_json)
 
 
 def _run(
-    file: Path, name: str, options: ImportOptions, *, is_dry_run: bool = False, fingerprint: str | None = None
+    file: Path,
+    name: str,
+    options: ImportOptions,
+    *,
+    is_listed: bool,
+    is_dry_run: bool = False,
+    fingerprint: str | None = None,
 ) -> ImportResult:
     results: list[ImportResult] = []
     job_id = jobs.new_id()
@@ -97,6 +104,7 @@ def _run(
                 file,
                 options,
                 source_name=name,
+                is_listed=is_listed,
                 is_dry_run=is_dry_run,
                 fingerprint=fingerprint,
                 job_id=job_id,
@@ -126,6 +134,10 @@ def _show_counts(result: ImportResult, *, err: bool) -> None:
     show_table(_COUNTS, [[report[name] for name in _COUNTS]], err=err)
 
 
+def _is_listed(source: str) -> bool:
+    return backups.is_name(source) and not Path(source).exists()
+
+
 def check_source(source: str) -> None:
     """Raise Invalid or NotFound unless `source` is the name of a listed backup or the path of something that ends."""
     path = Path(source)
@@ -143,7 +155,7 @@ def received(source: str) -> Iterator[tuple[Path, str]]:
 
     Raises Invalid, NotFound, DiskFull.
     """
-    is_listed = backups.is_name(source) and not Path(source).exists()
+    is_listed = _is_listed(source)
     check_source(source)
     copy = jobs.folder() / f"{jobs.new_id()}.upload"
     try:

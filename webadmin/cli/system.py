@@ -119,6 +119,8 @@ def recover(source: str | None, leave: bool, dry_run: bool, prepared: bool, as_j
         tell(f"Built from {done.source}, with {done.in_copy} assistants. Nothing is in place yet.")
     else:
         tell(f"Recovered from {done.source}: {done.recovered} assistants ({done.in_copy} in the copy).")
+    if done.newer:
+        tell(f"{done.newer}, which was made later, is in that copy too.")
     if done.source.endswith(".json"):
         tell("A backup holds assistants alone: people, tokens, settings and the history are not in it.")
         tell("For the first person: flask user add NAME --role admin")

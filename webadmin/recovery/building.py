@@ -16,7 +16,7 @@ from webadmin.accounts import Actor
 from webadmin.backups import Progress
 from webadmin.catalogue import Change, Record, Unreadable
 from webadmin.recovery import copies, workshop
-from webadmin.recovery.plan import Plan, Report, base_path, new_plan
+from webadmin.recovery.plan import Plan, Report, above, base_path, new_plan
 
 _BATCH = 500
 
@@ -50,10 +50,17 @@ def _build(actor: Actor, progress: Progress, source: str | None) -> Report:
     def fill(target: Connection, records: Iterator[Record]) -> None:
         write(target, actor, (Change(None, record) for record in records), refused.append)
 
+    def renew(target: Connection, records: Iterator[Record]) -> None:
+        catalogue.adopt(target)
+        write(target, actor, _renewals(target, records), refused.append)
+
     progress.update("building")
-    name = copies.build(base_path(), source, damaged if has_file else None, actor, fill, progress)
+    readable = damaged if has_file else None
+    name, newer = copies.build(base_path(), source, readable, actor, fill, progress), None
+    if source is None and copies.kind_of(name) is copies.Kind.SNAPSHOT:
+        newer = copies.bring_up_to_date(base_path(), name, readable, actor, renew, progress)
     with new_plan() as plan:
-        report = Report(name, copies.checksum(name) or "", clock.now_text(), before, has_file)
+        report = Report(name, copies.checksum(name) or "", clock.now_text(), before, has_file, newer=newer)
         for record in refused:
             plan.refuse(record)
         report.unreadable += len(refused)
@@ -62,6 +69,15 @@ def _build(actor: Actor, progress: Progress, source: str | None) -> Report:
     for part in workshop.PARTS:
         Path(f"{damaged}{part}").unlink(missing_ok=True)
     return report
+
+
+def _renewals(target: Connection, records: Iterator[Record]) -> Iterator[Change]:
+    """What a later backup holds otherwise than the snapshot, or alone."""
+    session = Session(target)
+    for record in records:
+        mine = catalogue.find_record(session, str(record.id))
+        if mine is None or not catalogue.equal(mine, record) or (mine.version or 1) < (record.version or 1):
+            yield Change(mine, above(mine, record))
 
 
 def _compare(plan: Plan, report: Report, actor: Actor, damaged: Path | None, progress: Progress) -> None:

@@ -120,6 +120,27 @@ def build(new: Path, source: str | None, damaged: Path | None, actor: Actor, wri
     raise NotSound(N_("%(name)s cannot be relied on: it does not prove to be whole. Nothing was changed."), name=source)
 
 
+def bring_up_to_date(
+    new: Path, snapshot: str, damaged: Path | None, actor: Actor, write: Write, progress: Progress
+) -> str | None:
+    """Write into the database made from a snapshot what the newest verified backup holds, if that was made later.
+
+    Returns the name of the backup. A snapshot is of last night; a backup of this noon has what was saved since, also
+    where the damaged file cannot give it any more. What only the snapshot holds stays: somebody chooses about that.
+    """
+    [made_at] = [each.made_at for each in snapshots.list_snapshots() if each.name == snapshot]
+    backup = new.with_name("backup.json")
+    for each in backups.found_in_folder():
+        progress.check_cancelled()
+        if each.made_at is None or each.made_at <= made_at:
+            return None
+        if _is_verified(each.name, backup, damaged, progress):
+            _write_records(new, backup, actor, write, progress)
+            return each.name
+        backup.unlink(missing_ok=True)
+    return None
+
+
 def checksum(name: str) -> str | None:
     """The checksum of a copy as it lies there now; None when it is gone."""
     try:
@@ -172,6 +193,10 @@ def _is_swapped(name: str, sha256: str, damaged: Path | None) -> bool:
 def _fill(new: Path, backup: Path, actor: Actor, write: Write, progress: Progress) -> None:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     _migrate(new)
+    _write_records(new, backup, actor, write, progress)
+
+
+def _write_records(new: Path, backup: Path, actor: Actor, write: Write, progress: Progress) -> None:
     scratch = new.with_name("records.db")
     backups.stage_file(actor, backup, scratch, progress=progress)
     with (

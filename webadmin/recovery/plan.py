@@ -71,13 +71,17 @@ class Difference:
 
 
 class Report(msgspec.Struct):
-    """What building came to: from which copy, how much was read, and by what a change of either shows."""
+    """What building came to: from which copy, how much was read, and by what a change of either shows.
+
+    `newer` is the backup that brought a snapshot up to date.
+    """
 
     source: str
     source_sha256: str
     built_at: str
     identity: list[list[int] | None]
     has_file: bool
+    newer: str | None = None
     in_copy: int = 0
     was_read: int = 0
     unreadable: int = 0
@@ -222,7 +226,8 @@ class Plan:
         ).fetchall():
             for last, id, line in rows:  # noqa: B007 (the last number is where the next batch begins)
                 mine = catalogue.find_record(session, id)
-                yield Change(mine, _above(mine, _record(line)))
+                read = _record(line)
+                yield Change(mine, None if read is None else above(mine, read))
 
     def commit(self) -> None:
         """Write what was listed."""
@@ -276,8 +281,8 @@ def _record(line: bytes | None) -> Record | None:
     return None if line is None else catalogue.decode(line, is_trusted=True)[0]
 
 
-def _above(mine: Record | None, read: Record | None) -> Record | None:
-    """A number must never stand for two texts (contract 4), also when the older text was chosen."""
-    if mine is None or read is None or (read.version or 1) > (mine.version or 1):
+def above(mine: Record | None, read: Record) -> Record:
+    """What is written over a record: a number must never stand for two texts (contract 4), whichever was chosen."""
+    if mine is None or (read.version or 1) > (mine.version or 1):
         return read
     return msgspec.structs.replace(read, version=catalogue.next_version(mine.version))

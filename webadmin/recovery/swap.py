@@ -32,7 +32,8 @@ _EVERY = 500
 class Recovery:
     """What a recovery came to: from which copy, what was read from the damaged file, and where that lies now.
 
-    `taken` is how many assistants were brought back from the damaged file.
+    `taken` is how many assistants were brought back from the damaged file, `newer` the backup that brought a
+    snapshot up to date.
     """
 
     source: str
@@ -42,6 +43,7 @@ class Recovery:
     taken: int = 0
     recovered: int = 0
     set_aside: str | None = None
+    newer: str | None = None
     differences: list[Difference] = field(default_factory=list)
 
     @classmethod
@@ -49,7 +51,7 @@ class Recovery:
         """One that is not in place yet."""
         counts = report.in_copy, report.was_read, report.unreadable
         taken = sum(each.is_taken for each in differences if each.kind is not Kind.COPY)
-        return cls(report.source, *counts, taken, differences=differences)
+        return cls(report.source, *counts, taken, newer=report.newer, differences=differences)
 
 
 def apply(actor: Actor, progress: Progress, *, edition: str | None = None, job_id: str | None = None) -> Recovery:
@@ -116,7 +118,8 @@ def _write(plan: Plan, report: Report, new: Path, actor: Actor, progress: Progre
         session.flush()
         recovered = count(target)
     brought_back = chosen[Kind.READ] + chosen[Kind.BOTH]
-    return Recovery(report.source, report.in_copy, report.was_read, report.unreadable, brought_back, recovered)
+    counts = report.in_copy, report.was_read, report.unreadable
+    return Recovery(report.source, *counts, brought_back, recovered, newer=report.newer)
 
 
 def _told(changes: Iterator[Change], taken: int, progress: Progress) -> Iterator[Change]:
