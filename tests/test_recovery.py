@@ -29,18 +29,25 @@ def path(folder) -> Path:
     return folder / "assistants.db"
 
 
-@pytest.fixture
-def broken(app, path, make_config):
-    """A running application whose database is damaged in its revisions; later edits than its copies lie in the file."""
-    fill(app, COUNT)
+def damage_it(app, path, count, *, delete=None) -> None:
+    """Damage the revisions of a catalogue, in which more was changed than its copies hold."""
+    fill(app, count)
     with app.app_context():
         backups.create(SYSTEM)
         snapshots.take()
         with transaction() as session:
             catalogue.update(session, SYSTEM, "ast_0007", {"title": "Later"}, version=1)
             catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_later")
+            if delete:
+                catalogue.remove(session, SYSTEM, delete, version=1)
     close(app)
     break_page(path, "aa_revision")
+
+
+@pytest.fixture
+def broken(app, path, make_config):
+    """A running application whose database is damaged in its revisions."""
+    damage_it(app, path, COUNT)
     built = create_app(make_config())
     with built.app_context():
         assert damage.find(path)

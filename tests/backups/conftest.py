@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 
+from tests.catalogue.conftest import open_app
 from webadmin import backups, catalogue, db, runtime
 from webadmin.accounts import Actor, ActorKind
 from webadmin.catalogue import Change, Record
@@ -43,15 +43,7 @@ def data(settings: Config, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
     """The configured database, at the program's schema and empty."""
     store = Runtime(settings.database_path.with_name("runtime.db"))
     monkeypatch.setattr(runtime, "_provider", lambda: store)
-    app = Flask("backups")
-    app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.database_path}"
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = db.engine_options(1000)
-    db.db.init_app(app)
-    with app.app_context():
-        db.prepare(db.db.engine)
-        with db.writing(db.db.engine) as connection:
-            db.migrate(connection)
-            catalogue.adopt(connection)
+    with open_app(settings).app_context():
         yield settings
         db.db.session.remove()
         db.db.engine.dispose()

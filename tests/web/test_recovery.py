@@ -9,13 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.people import close, sign_in
-from tests.test_damage import FIELDS, break_page, fill
-from tests.test_recovery import titles
+from tests.test_recovery import damage_it, titles
 from tests.web.conftest import Browser, soup, words
-from webadmin import backups, catalogue, damage, snapshots
-from webadmin.accounts import SYSTEM
+from webadmin import damage
 from webadmin.app import create_app
-from webadmin.db import transaction
 
 COUNT = 30
 PAGE = "/health/recovery"
@@ -29,16 +26,7 @@ def path(folder) -> Path:
 @pytest.fixture
 def broken(app, path, make_config):
     """Ada's site, whose database is damaged; later than its copies one was edited, one added, one deleted."""
-    fill(app, COUNT)
-    with app.app_context():
-        backups.create(SYSTEM)
-        snapshots.take()
-        with transaction() as session:
-            catalogue.update(session, SYSTEM, "ast_0007", {"title": "Later"}, version=1)
-            catalogue.create(session, SYSTEM, FIELDS, assistant_id="ast_later")
-            catalogue.remove(session, SYSTEM, "ast_0004", version=1)
-    close(app)
-    break_page(path, "aa_revision")
+    damage_it(app, path, COUNT, delete="ast_0004")
     built = create_app(make_config())
     yield built
     close(built)
