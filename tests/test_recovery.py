@@ -363,6 +363,19 @@ def test_command_says_what_a_backup_does_not_hold(tmp_path):
     site.close()
 
 
+def test_command_puts_in_place_what_it_prepared_though_a_kill_left_a_log(tmp_path):
+    site = Site(tmp_path)
+    document, file = tmp_path / "document.json", site.data / "assistants.db"
+    document.write_text(json.dumps([{"id": "ast_0003", "title": "Three", "prompt": "p"}]))
+    site.flask("assistants", "import", str(document), "--yes")
+    site.flask("backup", "create")
+    break_page(file, "aa_revision")
+    leave_in_the_log(file)
+    site.flask("recover", "--dry-run")
+    assert "Recovered" in site.flask("recover", "--prepared").stdout
+    site.close()
+
+
 def test_command_prepares_then_puts_in_place_with_the_choices(tmp_path):
     site = Site(tmp_path)
     document, names = tmp_path / "document.json", []
