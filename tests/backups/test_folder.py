@@ -136,11 +136,11 @@ def test_lock_of_a_killed_process_is_free(backups: Path) -> None:
 
 def test_bin_gives_back_and_never_overwrites(backups: Path) -> None:
     put(backups, b"old")
-    assert folder_of.move_to_bin(backups, NAME) == NAME
+    assert folder_of.move_to_bin(backups, NAME)[0] == NAME
     (backups / NAME).write_bytes(b"new")
     with pytest.raises(Conflict):
         folder_of.unbin(backups, NAME)
-    assert folder_of.move_to_bin(backups, NAME) == NAME.replace(".json", ".2.json")
+    assert folder_of.move_to_bin(backups, NAME)[0] == NAME.replace(".json", ".2.json")
     folder_of.unbin(backups, NAME)
     assert (backups / NAME).read_bytes() == b"old"
 

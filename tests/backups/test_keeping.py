@@ -209,6 +209,27 @@ def test_deleted_backup_goes_through_the_bin_and_back(data: Config) -> None:
     assert backups.list_bin() == []
 
 
+def test_backup_that_was_changed_in_the_bin_does_not_come_back_as_verified(data: Config) -> None:
+    name, _other = backups.create(ADA).name, backups.create(ADA)
+    backups.delete(ADA, name)
+    binned = data.database_backup_dir / ".bin" / name
+    binned.write_bytes(binned.read_bytes().replace(b'"draft":0', b'"draft":1'))
+    back = backups.unbin(ADA, name)
+    assert (back.state, back.verified_at) == (State.UNCHECKED, None)
+    assert backups.verify(name).state is State.ALTERED
+
+
+def test_backup_that_was_changed_by_hand_is_read_again_by_itself(data: Config) -> None:
+    name = backups.create(ADA).name
+    path = data.database_backup_dir / name
+    path.write_bytes(path.read_bytes().replace(b'"draft":0', b'"draft":1'))
+    os.utime(path, (1, 1))
+    found = backups.verify_new()
+    assert found is not None
+    assert (found.name, found.state) == (name, State.ALTERED)
+    assert backups.verify_new() is None
+
+
 def test_only_verified_backup_cannot_be_deleted(data: Config) -> None:
     name = backups.create(ADA).name
     with pytest.raises(LastGoodBackup):

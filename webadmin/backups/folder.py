@@ -278,8 +278,8 @@ def clean_temporary(folder: Path) -> int:
     return gone
 
 
-def move_to_bin(folder: Path, name: str) -> str:
-    """Move a file to the bin. Returns its name there, which has a number when the bin holds one of that name.
+def move_to_bin(folder: Path, name: str) -> tuple[str, int]:
+    """Move a file to the bin. Returns its name there, with a number when the bin holds one of that name, and its time.
 
     Raises NotFound, FolderReadOnly.
     """
@@ -297,12 +297,13 @@ def move_to_bin(folder: Path, name: str) -> str:
             while os.path.lexists(folder / BIN / binned):
                 number += 1
                 binned = f"{name.removesuffix('.json')}.{number}.json"
+            changed_at = (folder / name).stat(follow_symlinks=False).st_mtime_ns
             (folder / name).rename(folder / BIN / binned)
         except FileNotFoundError:
             raise no_such_backup() from None
         disk.sync_folder(folder / BIN)
         disk.sync_folder(folder)
-    return binned
+    return binned, changed_at
 
 
 def unbin(folder: Path, name: str) -> None:

@@ -163,6 +163,8 @@ def refreshed(entry: Entry, fact: BackupFact | None) -> BackupFact:
         return fact
     fresh = discovered(entry)
     if fact is not None:
+        # What is not said here stays as it is when the row is stored, and a file once proved would not be read again.
+        fresh.verified_at = fresh.error = None
         fresh.kind, fresh.is_ours, fresh.is_pinned = fact.kind, fact.is_ours, fact.is_pinned
         fresh.note, fresh.upload_name = fact.note, fact.upload_name
         if fact.binned_at is None and _is_known_by_checksum(fact):

@@ -193,8 +193,11 @@ def _numbering(fact: BackupFact) -> OriginalBackup:
     )
 
 
-def forget(session: Session, name: str, *, binned: str | None = None) -> None:
-    """Take a backup off the list; what is known of it stays under its name in the bin, if it went there."""
+def forget(session: Session, name: str, *, binned: str | None = None, changed_at: int | None = None) -> None:
+    """Take a backup off the list; what is known of it stays under its name in the bin, if it went there.
+
+    `changed_at` is the time of the file there, by which it shows that nobody changed it since.
+    """
     session.execute(delete(OriginalBackup).where(OriginalBackup.filename == name))
     fact = session.get(BackupFact, name)
     if fact is None:
@@ -203,4 +206,4 @@ def forget(session: Session, name: str, *, binned: str | None = None) -> None:
         session.delete(fact)
     else:
         session.execute(delete(BackupFact).where(BackupFact.name == binned, BackupFact.name != name))
-        fact.name, fact.binned_at = binned, clock.now_text()
+        fact.name, fact.binned_at, fact.changed_at = binned, clock.now_text(), changed_at

@@ -30,6 +30,7 @@ from webadmin.backups.history import (
     get,
     is_other_file,
     list_backups,
+    refreshed,
     stored_error,
     stored_time,
 )
@@ -235,9 +236,9 @@ def delete(actor: Actor, name: str) -> None:
 
 
 def _bin(name: str) -> None:
-    binned = folder_of.move_to_bin(current_folder(), name)
+    binned, changed_at = folder_of.move_to_bin(current_folder(), name)
     with db.transaction() as session:
-        forget(session, name, binned=binned)
+        forget(session, name, binned=binned, changed_at=changed_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +261,10 @@ def list_bin() -> list[BinEntry]:
 
 
 def unbin(actor: Actor, name: str) -> Backup:
-    """Bring a backup back from the bin. Raises NotFound, Conflict, Busy."""
+    """Bring a backup back from the bin; one that was changed there has to be proved again.
+
+    Raises NotFound, Conflict, Busy.
+    """
     require(actor, Permission.MANAGE_BACKUPS)
     folder = current_folder()
     with hold(actor, N_("putting a backup back")):
@@ -268,12 +272,9 @@ def unbin(actor: Actor, name: str) -> Backup:
         entry = next(entry for entry in folder_of.entries(folder) if entry.name == name)
         with db.transaction() as session:
             old = session.get(BackupFact, name)
-            fact = discovered(entry)
             if old is not None:
-                was_same = old.size_bytes == entry.size_bytes
-                old.binned_at, old.changed_at = None, entry.changed_at
-                fact = old if was_same else fact
-            store(session, fact)
+                old.binned_at = None
+            store(session, refreshed(entry, old))
             session.flush()
             return get(session, name)
 
