@@ -44,6 +44,7 @@ GOOD = Facts(
     has_backups=True,
     newest_verified_at=NOW - 7 * HOUR,
     is_newest_verified=True,
+    is_newest_bad=False,
     has_last_run_failed=False,
     is_automatic=True,
     missed_at=None,
@@ -157,6 +158,13 @@ CASES = [
     ),
     ("never seen", {"scheduler_seen_at": None}, State.LATE, "The scheduler is silent", None),
     ("unchecked", {"is_newest_verified": False}, State.NOT_VERIFIED, "Newest backup not checked", "Verify it"),
+    (
+        "altered",
+        {"is_newest_verified": False, "is_newest_bad": True},
+        State.NOT_VERIFIED,
+        "Newest backup cannot be trusted",
+        "Back up now",
+    ),
     (
         "switched off",
         {"is_automatic": False, "scheduler_seen_at": None, "next_at": None},
@@ -429,7 +437,7 @@ class TestRealCauses:
         path.write_bytes(path.read_bytes().replace(b"Be one.", b"Be two."))
         assert site.told()[::3] == (State.NOT_VERIFIED, None)
         backups.verify(made.name)
-        assert site.told() == (State.NOT_VERIFIED, "Newest backup not checked", "Verify it", None)
+        assert site.told() == (State.NOT_VERIFIED, "Newest backup cannot be trusted", "Back up now", None)
         assert [json.loads(got[3])["event"] for got in site.hook.got] == ["backup-bad"]
 
     def test_damaged_database(self, site):

@@ -78,6 +78,12 @@ def test_missing_file_is_not_called_damaged(app: Flask, ada: FlaskClient, folder
     shown = soup(ada.get("/health"))
     assert shown.h1.text == "The database file is missing"
     assert words(shown.select_one("#safety-pill")).startswith("Database is missing")
+    said = words(shown.select_one("main .timeline"))
+    assert "Export what can still be read" in said
+    assert "damaged file" not in said
+    evidence = next(each for each in soup(ada.get("/")).select(".evidence") if words(each).startswith("Database"))
+    assert "Missing" in words(evidence)
+    assert "Readable" not in words(evidence)
 
 
 def test_recent_problems_are_grouped_with_their_trace(app: Flask, ada: FlaskClient) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.people import close, sign_in
+from tests.people import add_person, close, sign_in
 from tests.test_recovery import damage_it, titles
 from tests.web.conftest import Browser, soup, words
-from webadmin import damage
+from webadmin import damage, snapshots
 from webadmin.app import create_app
 
 COUNT = 30
@@ -100,6 +100,26 @@ def test_differences_open_field_by_field(visitor):
     assert page.h1.text == "Later"
     assert {"del", "ins"} <= {each.name for each in page.select(".changes *")}
     assert visitor.get(f"{PAGE}/999").status_code == 404
+
+
+def test_a_number_beyond_those_of_sqlite_is_no_difference(visitor):
+    prepare(visitor)
+    assert visitor.get(f"{PAGE}/{2**63}").status_code == 404
+
+
+def test_a_copy_without_an_account_is_told_before_it_is_put_in_place(app, path):
+    with app.app_context():
+        snapshots.take()
+    add_person(app, "Ada")
+    with app.app_context():
+        snapshots.take()
+    [newer, older] = sorted((each.name for each in path.with_name("snapshots").glob("*.db")), reverse=True)
+    client = app.test_client()
+    sign_in(client, "Ada")
+    path.rename(path.with_name("away.db"))
+    visitor = Browser(client)
+    assert "Nobody has an account" in words(prepare(visitor, name=older).select_one("main"))
+    assert "Nobody has an account" not in words(prepare(visitor, name=newer).select_one("main"))
 
 
 def test_form_of_older_choices_puts_nothing_in_place(visitor, path):

@@ -45,8 +45,10 @@ def _build(actor: Actor, progress: Progress, source: str | None) -> Report:
     progress.update("copying-damaged")
     # Who closes a file last moves its log into it. Let that be now: at the end of a command it would look like somebody
     # else's change, and what was prepared would not be put in place.
-    db.db.session.remove()
-    db.db.engine.dispose()
+    # A lost file lives on for whoever has it open, and can be exported until it is closed: that stays open.
+    if path.exists():
+        db.db.session.remove()
+        db.db.engine.dispose()
     aside, before = damage.set_aside(path), workshop.identity(path)
     has_file = workshop.copy_damaged(aside / path.name if aside else path, damaged)
     refused: list[Record] = []
@@ -89,6 +91,7 @@ def _compare(plan: Plan, report: Report, actor: Actor, damaged: Path | None, pro
         with db.writing(engine) as base:
             catalogue.adopt(base)
             report.in_copy = count(base)
+            report.has_people = accounts.any_users(Session(base))
         if damaged is not None:
             with engine.connect() as base:
                 _read(plan, report, base, damaged, progress)

@@ -73,7 +73,7 @@ class Difference:
 class Report(msgspec.Struct):
     """What building came to: from which copy, how much was read, and by what a change of either shows.
 
-    `newer` is the backup that brought a snapshot up to date.
+    `newer` is the backup that brought a snapshot up to date; `has_people`: whether the copy holds an account.
     """
 
     source: str
@@ -81,6 +81,7 @@ class Report(msgspec.Struct):
     built_at: str
     identity: list[list[int] | None]
     has_file: bool
+    has_people: bool = True
     newer: str | None = None
     in_copy: int = 0
     was_read: int = 0

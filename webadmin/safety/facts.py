@@ -85,6 +85,7 @@ def gather() -> Facts:
         has_backups=status.has_backups,
         newest_verified_at=status.newest_verified_at,
         is_newest_verified=status.is_newest_verified,
+        is_newest_bad=status.newest is not None and status.newest.state in _BAD,
         has_last_run_failed=status.has_last_run_failed,
         is_automatic=values.auto_backup_enabled,
         missed_at=status.missed_at.astimezone(values.timezone) if status.missed_at else None,
@@ -96,6 +97,7 @@ def gather() -> Facts:
     )
 
 
+_BAD = (backups.State.ALTERED, backups.State.FAILED)
 _NOTHING_KNOWN = backups.Status(
     has_backups=False,
     newest=None,

@@ -59,6 +59,8 @@ class Facts:
     has_backups: bool
     newest_verified_at: datetime | None
     is_newest_verified: bool
+    # It was looked at and is altered or failed: verifying it once more would not help.
+    is_newest_bad: bool
     has_last_run_failed: bool
     is_automatic: bool
     # The time of a run that is over and has not been made good.
@@ -176,6 +178,9 @@ def _late(facts: Facts) -> Safety | None:
 def _not_verified(facts: Facts) -> Safety | None:
     if facts.is_newest_verified and facts.newest_verified_at is not None:
         return None
+    if facts.is_newest_bad:
+        title = Message(N_("Newest backup cannot be trusted"))
+        return _answer(State.NOT_VERIFIED, Color.WARN, title, Message(N_("Back up now")))
     title = Message(N_("Newest backup not checked"))
     return _answer(State.NOT_VERIFIED, Color.WARN, title, Message(N_("Verify it")))
 

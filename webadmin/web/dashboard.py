@@ -144,6 +144,11 @@ def _verified(tally: Tally | None) -> dict[str, Any]:
 
 def _database(total: int | None) -> dict[str, Any]:
     cell = {"label": gettext("Database"), "icon": "database", "href": url_for("assistants.list")}
+    facts = safety.current_facts()
+    if facts.is_damaged:
+        # What the program still has open may be counted; it is no evidence of a sound file.
+        value = gettext("Missing") if facts.is_gone else gettext("Damaged")
+        return cell | {"value": value, "line": gettext("See what to do"), "tone": "bad", "href": url_for("health.show")}
     if total is None:
         return cell | {"value": gettext("Not readable"), "line": gettext("Look at the log"), "tone": "bad"}
     line = ngettext(

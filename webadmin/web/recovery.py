@@ -65,7 +65,7 @@ def copies() -> ResponseReturnValue:
     return page("recovery/copies.html", copies=recovery.list_copies(), kinds=CopyKind)
 
 
-@bp.get("/<int:number>")
+@bp.get("/<int(max=9223372036854775807):number>")
 def one(number: int) -> ResponseReturnValue:
     """One assistant as the copy and as the damaged file has it, field by field."""
     with recovery.open_plan() as plan:
