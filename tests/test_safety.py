@@ -26,6 +26,7 @@ from webadmin.accounts import SCHEDULER, SYSTEM
 from webadmin.app import create_app
 from webadmin.db import DiskFull, db, transaction
 from webadmin.errors import Message
+from webadmin.notifications.events import CHANCE
 from webadmin.runtime import RuntimeUnavailable
 from webadmin.safety import Color, Facts, Safety, State, decide
 from webadmin.scheduler import Scheduler
@@ -289,9 +290,11 @@ class Places:
 
     def _notified(self) -> str | None:
         before = len(self.hook.got)
-        notifications.watch(clock.now())
-        with contextlib.suppress(RuntimeUnavailable):
-            notifications.deliver_due(clock.now())
+        # What may be made good at once is told when it still is so a while later.
+        for at in (clock.now(), clock.now() + CHANCE):
+            notifications.watch(at)
+            with contextlib.suppress(RuntimeUnavailable):
+                notifications.deliver_due(at)
         new = [json.loads(body) for _, _, _, body in self.hook.got[before:]]
         said = [each for each in new if each["event"] != "backup-bad"]
         if not said:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webadmin.notifications.events import SETTLED_AFTER, Event, Told, decide
+from webadmin.notifications.events import CHANCE, SETTLED_AFTER, Event, Told, decide
 from webadmin.safety import State
 
 NOW = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -34,7 +34,15 @@ def test_a_failure_and_its_end_are_told_once_each():
 
 
 def test_a_late_backup_and_its_end_are_told_once_each():
-    assert told_of((0, State.LATE), (100, GOOD), (200, GOOD)) == [(0, Event.LATE), (110, Event.RECOVERED)]
+    assert told_of((0, State.LATE), (100, GOOD), (200, GOOD)) == [(2, Event.LATE), (110, Event.RECOVERED)]
+
+
+def test_what_a_start_finds_overdue_and_makes_good_is_not_told():
+    assert told_of((0, GOOD), (600, State.LATE), (601, GOOD), (700, GOOD)) == []
+    assert told_of((0, GOOD), (600, State.LATE), (601, State.NOT_VERIFIED), (602, GOOD), (700, GOOD)) == []
+    assert told_of((0, State.NO_GOOD_BACKUP), (1, State.LATE), (2, GOOD), (100, GOOD)) == []
+    # The time counts from the last time that it began.
+    assert told_of((0, State.LATE), (1, GOOD), (2, State.LATE), (4, GOOD), (100, GOOD)) == []
 
 
 def test_a_disk_that_fills_is_told_before_it_is_full_and_when_there_is_room_again():
@@ -52,7 +60,7 @@ def test_a_disk_that_fills_is_told_before_it_is_full_and_when_there_is_room_agai
 
 def test_what_gets_worse_is_told_again():
     assert told_of((0, State.LATE), (10, State.LAST_FAILED), (20, State.NO_GOOD_BACKUP), (30, State.DAMAGED)) == [
-        (0, Event.LATE), (10, Event.FAILURE), (20, Event.FAILURE),
+        (2, Event.LATE), (10, Event.FAILURE), (22, Event.FAILURE),
     ]  # fmt: skip
 
 
@@ -65,7 +73,7 @@ def test_what_comes_and_goes_within_minutes_is_told_once():
 def test_choices_and_beginnings_are_neither_trouble_nor_its_end():
     for state in (State.NO_BACKUP_YET, State.NOT_VERIFIED, State.SWITCHED_OFF):
         assert told_of((0, state), (30, state)) == []
-        assert told_of((0, State.LATE), (5, state), (60, state)) == [(0, Event.LATE)]
+        assert told_of((0, State.LATE), (5, state), (60, state)) == [(2, Event.LATE)]
 
 
 def test_clock_put_back_holds_no_news_off():
@@ -74,6 +82,9 @@ def test_clock_put_back_holds_no_news_off():
     back = NOW - timedelta(days=30)
     told, _ = decide(told, GOOD, back)
     assert decide(told, GOOD, back + SETTLED_AFTER)[1] is Event.RECOVERED
+    told, _ = decide(Told(), State.LATE, NOW)
+    told, _ = decide(told, State.LATE, back)
+    assert decide(told, State.LATE, back + CHANCE)[1] is Event.LATE
 
 
 @given(st.lists(st.sampled_from(State), max_size=60))

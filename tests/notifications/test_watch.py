@@ -94,8 +94,30 @@ def test_a_late_backup_is_told_once(site, hook):
         Scheduler(app).beat()
     look(noon)
     look(noon + MINUTE)
+    assert events(hook) == []
+    # What was seen first stands in the file: a server that starts again and again still tells it.
+    app = create_app(app.extensions["settings"].current)
+    with app.app_context():
+        for minute in (2, 3, 4):
+            look(noon + minute * MINUTE)
+    close(app)
     assert events(hook) == ["late"]
     assert json.loads(hook.got[0][3])["line"] == "Expected 02:00"
+
+
+def test_a_backup_that_is_made_up_after_the_machine_was_off_is_no_news(site, hook):
+    app = site(WEBHOOK_URL=hook.url)
+    scheduler = Scheduler(app)
+    back_up(NOW - timedelta(days=1))
+    for days in (0, 4):
+        morning = NOW + timedelta(days=days, hours=7)
+        for minute in range(20):
+            with time_machine.travel(morning + minute * MINUTE, tick=False):
+                scheduler.beat()
+            look(morning + minute * MINUTE)
+            if minute == 0:
+                back_up(morning)
+    assert events(hook) == []
 
 
 def test_a_damaged_database_is_told(site, hook):

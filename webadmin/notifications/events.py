@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 
@@ -10,6 +10,8 @@ from webadmin.safety import State
 
 SETTLED_AFTER = timedelta(minutes=10)
 """How long things have to be better before that is told: what comes and goes within minutes is told once."""
+CHANCE = timedelta(minutes=2)
+"""How long a backup has to be overdue to our eyes before that is told: one that starts or wakes up makes it first."""
 
 
 class Event(StrEnum):
@@ -46,6 +48,8 @@ _TROUBLES = {
     State.DISK_NEARLY_FULL: Trouble.WARNED,
     State.SAFE: Trouble.NONE,
 }
+# What time alone brings about, and the next automatic backup ends: so it is after each sleep of the machine.
+_OVERDUE = frozenset({State.LATE, State.NO_GOOD_BACKUP})
 # What is told when it begins, and when only this is left of something worse.
 _EVENTS = {
     Trouble.AT_RISK: Event.FAILURE,
@@ -58,24 +62,28 @@ _EVENTS_LEFT = {Trouble.LATE: Event.LATE, Trouble.WARNED: Event.WARNING, Trouble
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The trouble that was told last, and since when there has been less."""
+    """The trouble that was told last, since when there has been less, and since when one overdue is waited for."""
 
     trouble: Trouble = Trouble.NONE
     better_since: datetime | None = None
+    overdue_since: datetime | None = None
 
 
 def decide(told: Told, state: State, now: datetime) -> tuple[Told, Event | None]:
     """What counts as told from now on, and what is to be told for that, if anything."""
     trouble = _TROUBLES.get(state)
     if trouble is None:
-        return replace(told, better_since=None), None
+        return Told(told.trouble), None
     if trouble > told.trouble:
+        # A clock that was put back must not hold the news for as long.
+        since = min(told.overdue_since or now, now)
+        if state in _OVERDUE and now - since < CHANCE:
+            return Told(told.trouble, overdue_since=since), None
         return Told(trouble), _EVENTS[trouble]
     if trouble == told.trouble:
         return Told(trouble), None
-    # A clock that was put back must not hold the news for as long.
     if told.better_since is None or told.better_since > now:
-        return replace(told, better_since=now), None
+        return Told(told.trouble, better_since=now), None
     if now - told.better_since < SETTLED_AFTER:
         return told, None
     return Told(trouble), _EVENTS_LEFT.get(trouble)

@@ -198,12 +198,14 @@ def _read_told(row: sqlite3.Row | None) -> Told:
     if row is None:
         return Told()
     details = json.loads(row["details"])
-    return Told(Trouble(details["trouble"]), strict.to_instant(details["betterSince"]))
+    # A row of an earlier version does not say since when one is overdue.
+    overdue_since = strict.to_instant(details.get("overdueSince"))
+    return Told(Trouble(details["trouble"]), strict.to_instant(details["betterSince"]), overdue_since)
 
 
 def _told_json(told: Told) -> str:
-    since = clock.to_text(told.better_since) if told.better_since else None
-    return json.dumps({"trouble": told.trouble, "betterSince": since})
+    better, overdue = (clock.to_text(at) if at else None for at in (told.better_since, told.overdue_since))
+    return json.dumps({"trouble": told.trouble, "betterSince": better, "overdueSince": overdue})
 
 
 def _note(connection: sqlite3.Connection, name: str, at: datetime, details: str) -> None:
