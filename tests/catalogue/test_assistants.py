@@ -62,16 +62,29 @@ def test_limits_bind_only_the_fields_that_change(make: Make, folder: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("part", "sentence"),
-    [(b"[" + b"1," * 60_000 + b"1]", "more than 100000 values"), (b'"' + b"x" * 9_000_000 + b'"', "the limit is")],
+    ("part", "count", "sentence"),
+    [
+        (b"[" + b"1," * 60_000 + b"1]", 1, "more than 100000 values"),
+        (b'"' + b"x" * 4_000_000 + b'"', 4, "the limit is"),
+    ],
 )
-def test_changes_that_add_up_to_what_no_backup_could_hold_are_refused(make: Make, part: bytes, sentence: str) -> None:
+def test_changes_that_add_up_to_what_no_backup_could_hold_are_refused(
+    make: Make, part: bytes, count: int, sentence: str
+) -> None:
     found = make()
-    assert update(found, 1, extra={"a": part}).version == 2
+    parts = {f"a{number}": part for number in range(count)}
+    assert update(found, 1, extra=parts).version == 2
     with pytest.raises(Invalid, match=sentence):
-        update(found, 2, extra={"a": part, "b": part})
-    record = update(found, 2, extra={"a": part, "b": b"1"})
+        update(found, 2, extra=parts | {"b": part})
+    record = update(found, 2, extra=parts | {"b": b"1"})
     assert catalogue.decode(catalogue.encode(record))[0] == record
+
+
+def test_a_kept_text_that_no_import_would_take_is_refused(make: Make) -> None:
+    found = make()
+    with pytest.raises(Invalid) as error:
+        update(found, 1, extra={"a": b'"' + b"x" * 4_200_000 + b'"'})
+    assert [problem.field for problem in error.value.problems] == ["a"]
 
 
 def test_a_text_of_one_character_and_many_marks_has_a_ceiling_in_bytes(make: Make) -> None:

@@ -158,7 +158,8 @@ def _take_marks(session: Session, fact: BackupFact) -> None:
 def _store_all(session: Session, facts: Sequence[BackupFact]) -> None:
     """`store` for each; ten thousand new ones, after the loss of the database, at once."""
     known = {*session.scalars(select(BackupFact.name)), *session.scalars(select(OriginalBackup.filename))}
-    for fact in facts:
+    # A file may be new in the folder and wait to be written as well: the latter, which comes last, says more.
+    for fact in {fact.name: fact for fact in facts}.values():
         if fact.name in known:
             store(session, fact)
         else:

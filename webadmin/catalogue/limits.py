@@ -53,6 +53,8 @@ def check_whole(record: Record) -> None:
     """Raise Invalid unless a backup of the whole record could be read again: many small changes add up."""
     line = encode(record)
     try:
+        too_long = strict.long_texts(line, TEXT_CEILING_BYTES)
+        _refuse([Problem(Message(N_("The text is longer than 4 MiB.")), field=key) for key in too_long])
         strict.check_size(line.decode())
     except strict.NotReadable as error:
         raise Invalid(error.template, **error.params) from None
