@@ -46,6 +46,7 @@ GOOD = Facts(
     newest_verified_at=NOW - 7 * HOUR,
     is_newest_verified=True,
     is_newest_bad=False,
+    gone=0,
     has_last_run_failed=False,
     is_automatic=True,
     missed_at=None,
@@ -158,6 +159,27 @@ CASES = [
         "Backups are not made by themselves",
     ),
     ("never seen", {"scheduler_seen_at": None}, State.LATE, "The scheduler is silent", None),
+    (
+        "gone",
+        {"gone": 3, "is_newest_verified": False},
+        State.BACKUPS_GONE,
+        "Backups gone from the folder: 3",
+        "Mount it, or look where they are",
+    ),
+    (
+        "all gone",
+        {**NONE, "gone": 3, "catalogue_since": NOW},
+        State.BACKUPS_GONE,
+        "Backups gone from the folder: 3",
+        None,
+    ),
+    (
+        "all gone for long",
+        {**NONE, "gone": 3},
+        State.NO_GOOD_BACKUP,
+        "No good backup for 90 days",
+        "Backups gone from the folder: 3",
+    ),
     ("unchecked", {"is_newest_verified": False}, State.NOT_VERIFIED, "Newest backup not checked", "Verify it"),
     (
         "altered",
@@ -205,6 +227,7 @@ facts = st.builds(
     has_backups=st.booleans(),
     newest_verified_at=st.none() | instants,
     is_newest_verified=st.booleans(),
+    gone=st.integers(0, 3),
     has_last_run_failed=st.booleans(),
     is_automatic=st.booleans(),
     missed_at=st.none() | instants,
@@ -224,6 +247,7 @@ def test_green_means_a_good_backup_that_is_young_enough(found):
     assert str(safety.title)
     assert str(safety.line)
     if safety.state is State.SAFE:
+        assert not found.gone
         assert found.newest_verified_at is not None
         assert found.now - found.newest_verified_at <= max(timedelta(hours=48), 2 * found.interval)
 
@@ -415,6 +439,22 @@ class TestRealCauses:
         )
         folder.unlink()
         folder.with_name("elsewhere").rename(folder)
+        assert site.told()[0] is State.SAFE
+
+    def test_folder_that_is_not_mounted(self, site):
+        site.scheduler.beat()
+        made = [backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED).name, backups.create(SYSTEM).name]
+        folder = config.current().database_backup_dir
+        folder.rename(folder.with_name("elsewhere"))
+        gone = (State.BACKUPS_GONE, "Backups gone from the folder: 2", "Mount it, or look where they are")
+        assert site.told() == (*gone, "warning")
+        # The next one goes below the mount point, and is as good as it is alone.
+        with later(minutes=1):
+            backups.create(SCHEDULER, reason=backups.Kind.SCHEDULED)
+        assert site.told() == (*gone, None)
+        folder.with_name("elsewhere").joinpath(made[0]).rename(folder / made[0])
+        assert site.told()[1] == "Backups gone from the folder: 1"
+        backups.delete(SYSTEM, made[1])
         assert site.told()[0] is State.SAFE
 
     def test_scheduler_that_died(self, site):

@@ -17,6 +17,7 @@ from webadmin.backups.format import check_seal
 from webadmin.backups.history import Backup, current_folder, is_scheduled_for
 from webadmin.backups.lookup import History, Wanted, open_history
 from webadmin.backups.models import Kind, State
+from webadmin.backups.strangers import vanished
 from webadmin.backups.writer import create_locked, held
 from webadmin.config import Config
 from webadmin.errors import N_, Unavailable
@@ -101,6 +102,8 @@ class Status:
     newest: Backup | None
     newest_verified_at: datetime | None
     is_newest_verified: bool
+    # Proved files of ours that went without our doing; asked for nothing while rows and folder are in step.
+    gone: int
     has_last_run_failed: bool
     missed_at: datetime | None
     next_at: datetime | None
@@ -119,6 +122,7 @@ def status(session: Session, now: datetime) -> Status:
         newest=newest,
         newest_verified_at=verified.made_at if verified else None,
         is_newest_verified=newest is not None and newest.is_verified,
+        gone=sum(each.verified_at is not None for each in vanished(history)),
         has_last_run_failed=automatic is not None and automatic.state is State.FAILED and not automatic.has_file,
         missed_at=_missed(history, now),
         next_at=runs[0].due_at if runs else None,

@@ -45,6 +45,7 @@ _TROUBLES = {
     State.NO_GOOD_BACKUP: Trouble.AT_RISK,
     State.LAST_FAILED: Trouble.FAILED,
     State.LATE: Trouble.LATE,
+    State.BACKUPS_GONE: Trouble.WARNED,
     State.DISK_NEARLY_FULL: Trouble.WARNED,
     State.SAFE: Trouble.NONE,
 }

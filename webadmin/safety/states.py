@@ -35,6 +35,7 @@ class State(StrEnum):
     LAST_FAILED = "last-failed"
     NO_BACKUP_YET = "no-backup-yet"
     LATE = "late"
+    BACKUPS_GONE = "backups-gone"
     NOT_VERIFIED = "not-verified"
     SWITCHED_OFF = "switched-off"
     DISK_NEARLY_FULL = "disk-nearly-full"
@@ -61,6 +62,8 @@ class Facts:
     is_newest_verified: bool
     # It was looked at and is altered or failed: verifying it once more would not help.
     is_newest_bad: bool
+    # Proved backups whose files are not in the folder any more, although nobody deleted them here.
+    gone: int
     has_last_run_failed: bool
     is_automatic: bool
     # The time of a run that is over and has not been made good.
@@ -138,7 +141,9 @@ def _no_good_backup(facts: Facts) -> Safety | None:
     if since is None or facts.now - since <= no_good_after(facts):
         return None
     title = Message(N_("No good backup for %(days)d days"), {"days": (facts.now - since) // timedelta(days=1)})
-    return _answer(State.NO_GOOD_BACKUP, Color.BAD, title, Message(N_("Back up now")))
+    # A folder that is not mounted wants to be mounted: another backup would lie below it.
+    line = _gone(facts) if facts.gone else Message(N_("Back up now"))
+    return _answer(State.NO_GOOD_BACKUP, Color.BAD, title, line)
 
 
 def _last_failed(facts: Facts) -> Safety | None:
@@ -152,7 +157,7 @@ def _last_failed(facts: Facts) -> Safety | None:
 
 
 def _no_backup_yet(facts: Facts) -> Safety | None:
-    if facts.has_backups:
+    if facts.has_backups or facts.gone:
         return None
     title, line = N_("No backup yet"), N_("Make the first one")
     return _answer(State.NO_BACKUP_YET, Color.WARN, Message(title), Message(line))
@@ -173,6 +178,17 @@ def _late(facts: Facts) -> Safety | None:
             Message(N_("Backups are not made by themselves")),
         )
     return None
+
+
+def _gone(facts: Facts) -> Message:
+    return Message(N_("Backups gone from the folder: %(count)d"), {"count": facts.gone})
+
+
+def _backups_gone(facts: Facts) -> Safety | None:
+    if not facts.gone:
+        return None
+    line = Message(N_("Mount it, or look where they are"))
+    return _answer(State.BACKUPS_GONE, Color.WARN, _gone(facts), line)
 
 
 def _not_verified(facts: Facts) -> Safety | None:
@@ -220,6 +236,7 @@ _RULES: tuple[Callable[[Facts], Safety | None], ...] = (
     _last_failed,
     _no_backup_yet,
     _late,
+    _backups_gone,
     _not_verified,
     _switched_off,
     _disk_nearly_full,
