@@ -29,7 +29,7 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
-from webadmin import config
+from webadmin import config, driver
 from webadmin.db_errors import (
     CannotBeChecked,
     DatabaseCorrupt,
@@ -81,25 +81,38 @@ def engine_options(timeout_ms: int) -> dict[str, Any]:
             "isolation_level": None,
             "check_same_thread": False,
             "timeout": timeout_ms / 1000,
+            "factory": driver.Connection,
         },
         "pool_size": 40,
         "max_overflow": 60,
     }
 
 
-def prepare(engine: Engine) -> None:
+# The settings of a connection: of one to a database, and of one to a file of which an error leaves nothing to be kept.
+_LASTING = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000")
+_PASSING = ("journal_mode=OFF", "synchronous=OFF", "foreign_keys=ON")
+
+
+def prepare(engine: Engine, pragmas: tuple[str, ...] = _LASTING) -> None:
     """Attach the connection settings and the `BEGIN` rule to an SQLite engine."""
     _turns[engine] = threading.Lock()
-    event.listen(engine, "connect", _configure)
+    event.listen(engine, "connect", partial(_configure, pragmas=pragmas))
+    event.listen(engine, "checkin", _end_reading)
     event.listen(engine, "begin", _begin)
     event.listen(engine, "handle_error", _let_go_of_read_only)
 
 
-def _configure(connection: sqlite3.Connection, _record: object) -> None:
+def _configure(connection: sqlite3.Connection, _record: object, *, pragmas: tuple[str, ...]) -> None:
     # Rows of other programs may hold broken UTF-8, and one such value would make the whole SELECT raise.
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "wal_autocheckpoint=1000"):
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _end_reading(connection: driver.Connection | None, _record: object) -> None:
+    # None is one that was closed because of an error.
+    if connection is not None:
+        connection.end_reading()
 
 
 def _let_go_of_read_only(context: ExceptionContext) -> None:
@@ -118,10 +131,13 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql(statement)
 
 
-def open_file(path: Path, *, timeout_ms: int = 5000) -> Engine:
-    """Open any SQLite file (a scratch catalogue) with the program's settings; `dispose()` closes it."""
+def open_file(path: Path, *, timeout_ms: int = 5000, is_passing: bool = False) -> Engine:
+    """Open any SQLite file with the program's settings; `dispose()` closes it.
+
+    One that `is_passing` has no journal and is not synced: after an error it is thrown away.
+    """
     engine = create_engine(f"sqlite:///{path}", poolclass=NullPool, **_without_pool(engine_options(timeout_ms)))
-    prepare(engine)
+    prepare(engine, _PASSING if is_passing else _LASTING)
     return engine
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from webadmin import backups, catalogue
 from webadmin.backups import InvalidBackup, Staged, TooLarge
+from webadmin.config import Config
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "backups"
 GOOD = {"id": "a", "title": "t", "prompt": "p", "createdAt": "2024-01-01"}
@@ -92,6 +93,17 @@ def test_missing_created_at_becomes_the_time_of_the_document(stage: Stage) -> No
         (found,) = catalogue.iter_records(connection)
     assert found.created_at == "2024-06-01T02:00:00.000Z"
     assert found.author == "ada"
+
+
+def test_scratch_catalogue_is_one_file_that_no_left_journal_can_take_back(data: Config, tmp_path: Path) -> None:
+    path = tmp_path / "scratch.db"
+    with backups.reader.scratch_catalogue(path):
+        assert list(tmp_path.glob("scratch*")) == [path]
+    before = path.read_bytes()
+    with backups.reader.open_scratch(path) as connection:
+        assert list(catalogue.iter_records(connection)) == []
+        assert list(tmp_path.glob("scratch*")) == [path]
+    assert path.read_bytes() == before
 
 
 def test_texts_beyond_the_settings_are_warnings(stage: Stage) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from webadmin import backups, catalogue, clock, db, operations
 from webadmin.backups import Counts, InvalidBackup, Mode, PlanChanged, RestoreRun, Staged
 from webadmin.catalogue import encode
 from webadmin.config import Config
-from webadmin.errors import Invalid
+from webadmin.errors import Invalid, Unavailable
 from webadmin.jobs import Cancelled
 
 Fill = Callable[..., None]
@@ -262,3 +264,46 @@ def test_an_import_that_nobody_was_shown_takes_what_is_true_when_it_writes(
     monkeypatch.setattr(operations, "_safety_backup", somebody_saves_meanwhile)
     done = import_(staged)
     assert (done.counts.created, done.counts.only_here) == (1, 2)
+
+
+@pytest.fixture
+def broken_off(fill: Fill) -> list[pytest.ExceptionInfo[Exception]]:
+    """Each connection of this process was in the middle of a backup when the disk was full, and the error is kept.
+
+    As until the next collection of cycles, in which an error and its traceback are.
+    """
+    fill(*(make_record(number, prompt="x" * 5000) for number in range(200)))
+
+    def break_off() -> pytest.ExceptionInfo[Exception]:
+        with pytest.raises((OSError, Unavailable)) as met, full_disk(500_000):
+            backups.create(ADA)
+        return met
+
+    met = [break_off() for _ in range(db.db.engine.pool.checkedin())]  # type: ignore[attr-defined]
+    assert met
+    return met
+
+
+@pytest.fixture
+def edited_elsewhere(broken_off: list[Any], data: Config) -> None:
+    """Another program wrote after that."""
+    with closing(sqlite3.connect(data.database_path)) as connection, connection:
+        connection.execute("UPDATE assistants SET title = 'elsewhere' WHERE id = 'ast_00002'")
+
+
+def test_reading_that_broke_off_hides_nothing_from_a_later_import(edited_elsewhere: None, stage: Stage) -> None:
+    staged = stage(document(make_record(2, prompt="x" * 5000)))
+    assert backups.make_plan(staged, Mode.MERGE).counts == Counts(updated=1, only_here=199)
+    assert import_(staged).counts == Counts(updated=1, only_here=199)
+
+
+def test_reading_that_broke_off_keeps_no_later_writer_away(edited_elsewhere: None) -> None:
+    with db.transaction() as session:
+        assert catalogue.get(session, "ast_00002").title == "elsewhere"
+
+
+def test_reading_that_broke_off_ends_with_the_engine(data: Config, edited_elsewhere: None) -> None:
+    db.db.engine.dispose()
+    with closing(sqlite3.connect(data.database_path)) as connection:
+        # The first column says whether somebody still reads an older state.
+        assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0

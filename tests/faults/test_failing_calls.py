@@ -131,6 +131,13 @@ def test_failing_call_leaves_the_state_before_or_after_in_words(world, tmp_path,
     assert not found, "\n".join(found)
 
 
+def test_import_that_cannot_begin_leaves_no_upload(world, tmp_path):
+    operation = OPERATIONS["import, merge"]
+    calls_of(world, operation)
+    ends = [call.path.endswith(".lock") and call.path.startswith(".incoming/") for call in world.storage.calls()]
+    assert complaints(world, operation, Fault(ends.index(True) + 1, errno.EDQUOT, False), tmp_path / "crash") == []
+
+
 def test_start_after_faults_takes_away_what_was_left(world):
     (world.site.backups / ".tmp-1-left").write_bytes(b"half a backup")
     before = world.look()

@@ -14,7 +14,7 @@ from webadmin.api.jobs import answer
 from webadmin.api.parameters import BOOLEAN, Unusable, one_of, read_options, read_query
 from webadmin.backups import Mode
 from webadmin.db import db, translated_errors
-from webadmin.errors import N_, Invalid, Message, Problem, Unavailable
+from webadmin.errors import N_, Invalid, Message, Problem
 from webadmin.jobs import Progress
 from webadmin.operations import ImportOptions
 from webadmin.security import current_actor
@@ -133,7 +133,7 @@ def import_document() -> Response:
     title = Message(N_("Import of %(name)s"), {"name": name})
     try:
         job = jobs.start(operations.DIRECT_IMPORT, actor, work, title=title, id=job_id)
-    except Unavailable:
+    except BaseException:
         disk.remove(file)
         raise
     return answer(job)

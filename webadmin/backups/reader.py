@@ -165,14 +165,10 @@ _BESIDE = (
 @contextmanager
 def scratch_catalogue(path: Path) -> Iterator[Connection]:
     """A new scratch catalogue for writing. It is not durable: whoever was killed stages again."""
-    engine = db.open_file(path)
+    engine = db.open_file(path, is_passing=True)
     try:
         with db.translated_errors(), engine.connect() as plain:
             connection = plain.execution_options(begin="BEGIN IMMEDIATE")
-            raw = connection.connection.driver_connection
-            if raw is not None:
-                raw.execute("PRAGMA journal_mode=OFF")
-                raw.execute("PRAGMA synchronous=OFF")
             with connection.begin():
                 catalogue.create_tables(connection)
                 for statement in _BESIDE:
@@ -193,7 +189,7 @@ def remove_scratch(path: Path) -> None:
 @contextmanager
 def open_scratch(path: Path) -> Iterator[Connection]:
     """A scratch catalogue for reading."""
-    engine = db.open_file(path)
+    engine = db.open_file(path, is_passing=True)
     try:
         with db.translated_errors(), engine.connect() as connection:
             yield connection
