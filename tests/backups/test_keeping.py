@@ -118,7 +118,21 @@ def test_swapped_backup_is_restored_only_as_an_altered_one(data: Config, fill: F
     right = backups.stage_listed(ADA, second, tmp_path / "copy", tmp_path / "right.db")
     other = backups.stage_listed(ADA, first, tmp_path / "other", tmp_path / "other.db")
     assert (right.is_altered, other.is_altered) == (False, True)
+    # The list says so from then on, although nobody asked for a proof.
+    assert {backup.name: backup.state for backup in history()} == {second: State.VERIFIED, first: State.ALTERED}
     assert "swapped" in str(other.warnings[0].message)
+
+
+def test_damaged_backup_that_a_restore_refuses_is_noted(data: Config, tmp_path: Path) -> None:
+    name = backups.create(ADA).name
+    path = data.database_backup_dir / name
+    state = path.stat()
+    path.write_bytes(b"?" + path.read_bytes()[1:])
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert history()[0].state is State.VERIFIED
+    with pytest.raises(backups.InvalidBackup):
+        backups.stage_listed(ADA, name, tmp_path / "copy", tmp_path / "scratch.db")
+    assert history()[0].state is State.FAILED
 
 
 def test_file_of_others_may_be_put_anew(data: Config) -> None:

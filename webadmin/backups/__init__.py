@@ -15,9 +15,6 @@ from webadmin.backups.front import (
     current_holder,
     open_backup,
     refuse_when_busy,
-    stage_copy,
-    stage_file,
-    stage_listed,
     write_readable,
 )
 from webadmin.backups.history import (
@@ -72,6 +69,7 @@ from webadmin.backups.restore import (
 from webadmin.backups.retention import Decision, Reason
 from webadmin.backups.schedule import Run
 from webadmin.backups.single import Kept, find_in_backup, mark_of, states_in_backups
+from webadmin.backups.staging import stage_copy, stage_file, stage_listed
 from webadmin.backups.strangers import leave_sign, signs_of_others
 from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export, measure_export
