@@ -45,8 +45,8 @@ class DatabaseGone(Unavailable):
         super().__init__(
             N_("The database %(name)s is gone or empty, and there was one. No empty one takes its place."),
             hint=N_(
-                "Put the file back where it was. To have the newest sound copy in its place, run: flask recover."
-                " To begin with an empty catalogue: flask db begin-empty"
+                "Put the file back where it was. To have the newest sound copy in its place, press «Recover now»"
+                " on the health page, or run: flask recover. To begin with an empty catalogue: flask db begin-empty"
             ),
             name=path.name,
         )

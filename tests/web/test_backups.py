@@ -361,6 +361,20 @@ def test_a_failed_proof_says_where_and_how_much_can_still_be_read(app, browser, 
     assert [words(each) for each in row.select(".btn.small:not(.icon-only)")] == ["Why?"]
 
 
+def test_checksum_of_an_altered_backup_is_said_to_be_the_one_noted(app, browser, folder):
+    store(app, make_record(title="Before"))
+    name = make(app)
+    whole = "Checksum (SHA-256) of the file"
+    assert whole in words(browser.page(f"/backups/{name}").select_one("main"))
+    path = folder / "backups" / name
+    path.write_bytes(path.read_bytes().replace(b"Before", b"Behind"))
+    browser.post(f"/backups/{name}/verify")
+    browser.settled(f"/backups/{name}")
+    said = words(browser.page(f"/backups/{name}").select_one("main"))
+    assert "Checksum (SHA-256) noted when the file was made or uploaded" in said
+    assert whole not in said
+
+
 def test_what_can_be_read_of_a_damaged_file_is_imported_by_choice(app, browser, torn):
     with app.app_context(), transaction() as session:
         for number in range(10):

@@ -25,7 +25,7 @@ def _database_file() -> Finding:
     if found is not None:
         return bad(
             N_("It is damaged, and nothing is written to it since %(time)s: %(fault)s"),
-            N_("Run: flask recover"),
+            N_("Press «Recover now» on the health page, or run: flask recover"),
             time=found.noted_at or "—",
             fault=found.faults[0] if found.faults else "—",
         )
