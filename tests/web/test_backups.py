@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+import re
 import resource
 import sqlite3
 import time
@@ -359,6 +360,13 @@ def test_a_failed_proof_says_where_and_how_much_can_still_be_read(app, browser, 
     assert "Restore…" not in said
     row = next(each for each in browser.page("/backups").select("#history tbody tr") if torn in str(each))
     assert [words(each) for each in row.select(".btn.small:not(.icon-only)")] == ["Why?"]
+
+
+def test_bar_of_a_day_with_an_altered_backup_is_not_that_of_a_good_one(app, browser, torn):
+    make(app)
+    page = browser.page("/backups").select_one("main")
+    [said] = re.findall(r"2 backups, the largest [^,]+, (\w+)", words(page))[:1]
+    assert said.lower() != "verified"
 
 
 def test_checksum_of_an_altered_backup_is_said_to_be_the_one_noted(app, browser, folder):

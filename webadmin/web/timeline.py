@@ -16,6 +16,7 @@ from webadmin.web.filters import BACKUP_KINDS, BACKUP_STATES, day_name, size
 
 DAYS = 30
 _TONES = {State.VERIFIED: "ok", State.UNCHECKED: "mute", State.CHECKING: "mute"}
+_BAD = frozenset({State.ALTERED, State.FAILED})
 _EXTRA = frozenset({Kind.MANUAL, Kind.SAFETY})
 
 
@@ -50,12 +51,14 @@ def _bar(day: date, backups: Sequence[Backup], largest: int) -> Bar:
     if not backups:
         return Bar(day_name(day))
     best = max(backups, key=_worth)
-    value = _value(best, len(backups))
+    # A run that failed is made good by the next; a file that lies there and is bad is not.
+    state = next((backup.state for backup in backups if backup.has_file and backup.state in _BAD), best.state)
+    value = _value(best, state, len(backups))
     return Bar(
         label=gettext("%(day)s: %(what)s", day=day_name(day), what=value),
         value=value,
         ratio=(best.size_bytes or 0) / largest if best.has_file else 0,
-        tone=_TONES.get(best.state, "bad"),
+        tone=_TONES.get(state, "bad"),
         has_cap=len(backups) > 1 and any(backup.kind in _EXTRA and backup.has_file for backup in backups),
         href=url_for("backups.show", name=best.name) if best.has_file else None,
     )
@@ -65,8 +68,8 @@ def _worth(backup: Backup) -> tuple[bool, bool, int]:
     return backup.is_verified, backup.has_file, backup.size_bytes or 0
 
 
-def _value(best: Backup, count: int) -> str:
-    state = gettext(BACKUP_STATES[best.state].text)
+def _value(best: Backup, found: State, count: int) -> str:
+    state = gettext(BACKUP_STATES[found].text)
     if count > 1:
         return ngettext(
             "%(num)d backup, the largest %(size)s, %(state)s",
