@@ -51,9 +51,10 @@ def answer(job: Job, status: int = 200) -> Response:
     if seconds is None:
         while not job.is_finished:
             job = jobs.wait(job.id, _WAIT_SECONDS)
-    else:
+    elif seconds:
         job = jobs.wait(job.id, seconds)
-    if not job.is_finished:
+    # Whoever does not wait always gets the address, even if the task is so short that it has ended.
+    if seconds == 0 or not job.is_finished:
         return _accepted(job)
     if job.state is State.DONE:
         return answers.success(job.result, status)
