@@ -29,7 +29,10 @@ def test_a_kill_at_any_step_leaves_all_or_nothing(tmp_path):
         before, whole, *rounds = found
         assert whole["backups"] == before["backups"] + 1
         for each in rounds:
-            assert not each["isDone"]
+            if each["isDone"]:
+                # One run may take a few steps less than another, as it is quicker; then there was nothing to kill.
+                assert (each["step"] > 0.9 * whole["steps"], each["state"]) == (True, whole["state"])
+                continue
             assert each["state"] in (before["state"], whole["state"])
             # Nothing changes before it was backed up; what did not happen leaves nothing but, at times, that backup.
             assert each["backups"] in (before["backups"], whole["backups"])

@@ -6,6 +6,7 @@ takes the place of the damaged one, which is set aside and never deleted. A kill
 
 from __future__ import annotations
 
+from webadmin import db
 from webadmin.accounts import Actor
 from webadmin.backups import Silent
 from webadmin.recovery.building import build
@@ -47,6 +48,10 @@ def recover(actor: Actor, *, take_newer: bool = True, source: str | None = None,
     `take_newer`: whether what the damaged file holds in a higher version, or alone, comes over the copy.
     `is_dry`: leave it prepared, and put nothing in place.
     """
+    # Who closes a file last moves its log into it. Let that be now: at the end of a command it would look like somebody
+    # else's change, and what was prepared would not be put in place.
+    db.db.session.remove()
+    db.db.engine.dispose()
     report = build(actor, Silent(), source=source)
     with open_plan() as plan:
         if not take_newer:

@@ -43,12 +43,6 @@ def build(actor: Actor, progress: Progress, *, source: str | None = None) -> Rep
 def _build(actor: Actor, progress: Progress, source: str | None) -> Report:
     path, damaged = workshop.database(), workshop.folder() / "damaged.db"
     progress.update("copying-damaged")
-    # Who closes a file last moves its log into it. Let that be now: at the end of a command it would look like somebody
-    # else's change, and what was prepared would not be put in place.
-    # A lost file lives on for whoever has it open, and can be exported until it is closed: that stays open.
-    if path.exists():
-        db.db.session.remove()
-        db.db.engine.dispose()
     aside, before = damage.set_aside(path), workshop.identity(path)
     has_file = workshop.copy_damaged(aside / path.name if aside else path, damaged)
     refused: list[Record] = []
