@@ -6,7 +6,6 @@ A route that does not stand here is closed to everybody, so a new one cannot be 
 from __future__ import annotations
 
 from webadmin.accounts import Actor, NotAllowed, Permission, may
-from webadmin.errors import N_, Forbidden
 
 # Everything that answers to somebody who is not signed in (contract 6).
 WITHOUT_SESSION = frozenset({"static", "health.ready", "health.alive"})
@@ -16,6 +15,7 @@ PUBLIC = frozenset({"api.list_assistants", "api.show_assistant"})
 
 # What is open to everybody who is signed in, whatever their role.
 SIGNED_IN = frozenset({"auth.sign_out"})
+_TO_ANYBODY = OPEN | SIGNED_IN
 
 _BY_PERMISSION = {
     Permission.READ: """
@@ -71,14 +71,10 @@ NEEDED: dict[str, Permission] = {
 
 def is_open_to(actor: Actor, endpoint: str) -> bool:
     """Whether the actor's role may call what stands behind an endpoint."""
-    return endpoint in OPEN | SIGNED_IN or (endpoint in NEEDED and may(actor, NEEDED[endpoint]))
+    return endpoint in _TO_ANYBODY or (endpoint in NEEDED and may(actor, NEEDED[endpoint]))
 
 
 def check(actor: Actor, endpoint: str) -> None:
     """Raises Forbidden unless the actor's role may call what stands behind an endpoint."""
-    if endpoint in OPEN | SIGNED_IN:
-        return
-    if endpoint not in NEEDED:
-        raise Forbidden(N_("Your role cannot do this. Ask an administrator."))
-    if not may(actor, NEEDED[endpoint]):
-        raise NotAllowed(NEEDED[endpoint])
+    if not is_open_to(actor, endpoint):
+        raise NotAllowed(NEEDED.get(endpoint, Permission.ADMINISTER))

@@ -34,6 +34,7 @@ from webadmin.catalogue.bulk import (
     to_status,
     to_trash,
 )
+from webadmin.catalogue.by_id import iter_by_id, odd_ids, side_by_side
 from webadmin.catalogue.changes import absorb, adopt, are_pending, first_seen_at, missing_triggers
 from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.ids import decode_id, encode_id
@@ -58,10 +59,7 @@ from webadmin.catalogue.rows import (
     batches,
     create_tables,
     insert_records,
-    iter_by_id,
     iter_records,
-    odd_ids,
-    side_by_side,
 )
 from webadmin.catalogue.search import (
     Page,

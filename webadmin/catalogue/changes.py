@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
 from webadmin.accounts import OTHER_PROGRAM
-from webadmin.catalogue import rows
+from webadmin.catalogue import by_id, rows
 from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.models import Assistant, Revision
 from webadmin.catalogue.models import Change as LoggedChange
@@ -93,11 +93,11 @@ def _compare_all(connection: Connection) -> int:
 
 
 def _all_differences(connection: Connection) -> Iterator[Change]:
-    live = rows.iter_by_id(connection)
+    live = by_id.iter_by_id(connection)
     for batch in rows.batches(live, lambda record: record):
         yield from _against_shadow(connection, {str(record.id): record for record in batch})
     newest = select(func.max(Revision.number)).group_by(Revision.assistant_id)
-    odd = rows.odd_ids(connection)
+    odd = by_id.odd_ids(connection)
     gone = (
         select(Revision.assistant_id, Revision.record)
         .where(Revision.number.in_(newest), ~Revision.is_deletion)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 
 import click
 from flask.cli import AppGroup
+from sqlalchemy.orm import Session
 
 from webadmin import accounts
-from webadmin.accounts import COMMAND_LINE
+from webadmin.accounts import COMMAND_LINE, Actor, User
 from webadmin.cli.output import Command, Failed, is_terminal, note, show_json, show_table, tell
 from webadmin.db import db, transaction
 
@@ -69,27 +71,21 @@ def change_user(name: str, new_name: str | None, role: str | None) -> None:
 @click.argument("name")
 def deactivate_user(name: str) -> None:
     """Keep a person out from now on; their sessions end."""
-    with transaction() as session:
-        name = accounts.deactivate(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
-    tell(f"{name} cannot sign in any more.")
+    tell(f"{_about(name, accounts.deactivate)} cannot sign in any more.")
 
 
 @user.command("activate", cls=Command)
 @click.argument("name")
 def activate_user(name: str) -> None:
     """Let a person in again."""
-    with transaction() as session:
-        name = accounts.activate(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
-    tell(f"{name} can sign in again.")
+    tell(f"{_about(name, accounts.activate)} can sign in again.")
 
 
 @user.command("sign-out", cls=Command)
 @click.argument("name")
 def sign_out_user(name: str) -> None:
     """End every session of a person."""
-    with transaction() as session:
-        name = accounts.sign_out(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
-    tell(f"{name} is signed out everywhere.")
+    tell(f"{_about(name, accounts.sign_out)} is signed out everywhere.")
 
 
 @user.command("reset-password", cls=Command)
@@ -107,10 +103,7 @@ def reset_password(name: str) -> None:
 @click.argument("name")
 def reset_second_factor(name: str) -> None:
     """Let a person sign in without the app that they lost."""
-    with transaction() as session:
-        person = accounts.get_person_named(session, name)
-        name = accounts.reset_second_factor(session, COMMAND_LINE, person.id).name
-    tell(f"{name} signs in without a second factor now.")
+    tell(f"{_about(name, accounts.reset_second_factor)} signs in without a second factor now.")
 
 
 @token.command("add", cls=Command)
@@ -157,6 +150,12 @@ def setup_code() -> None:
     if code is None:
         raise Failed("The first account exists already.", "Sign in, or: flask user reset-password NAME")
     tell(code)
+
+
+def _about(name: str, act: Callable[[Session, Actor, int], User]) -> str:
+    """Do something about the person of this name; returns the name as it is written."""
+    with transaction() as session:
+        return act(session, COMMAND_LINE, accounts.get_person_named(session, name).id).name
 
 
 def _password(*, from_stdin: bool) -> str:
