@@ -32,9 +32,9 @@ def csrf_token(page: TestResponse) -> str:
     return found[1]
 
 
-def session_token(client: FlaskClient) -> str:
+def session_token(client: FlaskClient, **request: Any) -> str:
     """The CSRF token of the browser's session, as any of its pages would show it."""
-    with client.session_transaction() as session:
+    with client.session_transaction(**request) as session:
         raw = session.setdefault("csrf_token", "0" * 40)
     token = URLSafeTimedSerializer(client.application.secret_key or "", salt="wtf-csrf-token").dumps(raw)
     return str(token)

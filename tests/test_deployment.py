@@ -43,6 +43,10 @@ def test_defaults_fit_but_for_the_one_disk_and_the_proxy_that_is_not_named(found
         ({"HOST": "host.example"}, "deploy-host", "warn"),
         ({"TRUSTED_PROXIES": "127.0.0.1"}, "deploy-proxies", "ok"),
         ({"HOST": "0.0.0.0"}, "deploy-proxies", "ok"),
+        ({"HOST": "0.0.0.0"}, "deploy-allowed-hosts", "warn"),
+        ({"TRUSTED_PROXIES": "127.0.0.1"}, "deploy-allowed-hosts", "warn"),
+        ({"HOST": "0.0.0.0", "ALLOWED_HOSTS": "admin.example.org"}, "deploy-allowed-hosts", "ok"),
+        ({"ALLOWED_HOSTS": "*"}, "deploy-allowed-hosts", "warn"),
         ({"ADMIN_USERNAME": "ada", "ADMIN_PASSWORD": "a long walk by the river"}, "deploy-admin-password", "warn"),
         ({"PUBLIC_READ": "true"}, "deploy-open", "warn"),
         ({"CORS_ORIGINS": "*"}, "deploy-open", "warn"),
@@ -73,7 +77,7 @@ def test_command_adds_them_and_every_code_is_documented(tmp_path):
     site.flask("db", "upgrade")
     said = json.loads(site.flask("doctor", "--deploy", "--json", ok=False).stdout)
     codes = [check["code"] for check in said if check["code"].startswith("deploy-")]
-    assert len(codes) == 10
+    assert len(codes) == 11
     text = (PROJECT / "docs" / "cli.md").read_text(encoding="utf-8")
     assert [code for code in codes if f"`{code}`" not in text] == []
     site.close()

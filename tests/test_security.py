@@ -9,14 +9,15 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from tests.people import PASSWORD, add_person, add_token, csrf_token, session_token, sign_in
+from tests.people import PASSWORD, add_person, add_token, close, csrf_token, session_token, sign_in
 from webadmin import clock, runtime, security
+from webadmin.app import create_app
 from webadmin.sessions import COOKIE
 
 OPEN = {"/healthz", "/api/health", "/sign-in", "/sign-in/code", "/setup", "/preferences"}
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 
 
@@ -87,14 +88,53 @@ def test_a_visitor_gets_no_cookie_until_a_form_needs_one(app: Flask) -> None:
     assert "Set-Cookie" in browser.get("/sign-in").headers
 
 
-@pytest.mark.parametrize(("scheme", "count"), [("http", 0), ("https", 1)])
-def test_the_cookie_is_closed_to_scripts_and_other_sites(app: Flask, scheme: str, count: int) -> None:
+@pytest.mark.parametrize(("scheme", "start", "count"), [("http", "", 0), ("https", "__Host-", 1)])
+def test_every_cookie_is_closed_to_scripts_and_other_sites(app: Flask, scheme: str, start: str, count: int) -> None:
     add_person(app, "Ada")
-    header = app.test_client().get("/sign-in", base_url=f"{scheme}://localhost").headers["Set-Cookie"]
-    assert "HttpOnly" in header
-    assert "SameSite=Lax" in header
-    assert header.count("Secure") == count
-    assert "Max-Age" not in header
+    browser, site = app.test_client(), {"base_url": f"{scheme}://localhost"}
+    page = browser.get("/sign-in", **site)
+    form = {"csrf_token": csrf_token(page), "username": "Ada", "password": PASSWORD}
+    signed_in = browser.post("/sign-in", data=form, **site)
+    token = {"X-CSRFToken": session_token(browser, **site)}
+    chosen = browser.post("/preferences", data={"theme": "dark", "language": "zh"}, headers=token, **site)
+    signed_out = browser.post("/sign-out", headers=token, **site)
+    found = [line for answer in (page, signed_in, chosen, signed_out) for line in answer.headers.getlist("Set-Cookie")]
+    names = ["aa_session", "aa_device", "aa_session", "theme", "language", "aa_session"]
+    assert sorted(line.partition("=")[0] for line in found) == sorted(start + name for name in names)
+    for line in found:
+        assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(line.split("; "))
+        assert line.count("Secure") == count
+        assert "Domain" not in line
+    assert "Max-Age" not in found[0]
+    assert "Max-Age=0" in found[-1]
+    assert browser.get("/settings/tokens", **site).status_code == 302
+
+
+def test_over_tls_a_cookie_of_another_host_is_not_believed(app: Flask, ada: FlaskClient) -> None:
+    planted = app.test_client()
+    planted.set_cookie(COOKIE, cookie(ada))
+    assert planted.get("/settings/tokens").status_code == 200
+    assert planted.get("/settings/tokens", base_url="https://localhost").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [
+        ("host", "max-age=63072000"),
+        ("subdomains", "max-age=63072000; includeSubDomains"),
+        ("preload", "max-age=63072000; includeSubDomains; preload"),
+        ("off", None),
+    ],
+)
+def test_browsers_are_told_to_stay_with_tls_once_they_came_over_it(make_config, setting: str, sent: str | None) -> None:
+    app = create_app(make_config(HSTS=setting, ALLOWED_HOSTS="admin.example.org"))
+    for path in ("/healthz", "/static/css/app.css", "/sign-in"):
+        for site in ("https://admin.example.org", "http://admin.example.org", "https://localhost"):
+            answer = app.test_client().get(path, base_url=site)
+            answer.close()
+            wanted = sent if site == "https://admin.example.org" else None
+            assert answer.headers.get("Strict-Transport-Security") == wanted, (site, path)
+    close(app)
 
 
 def test_the_cookie_is_stored_hashed(app: Flask) -> None:

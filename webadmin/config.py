@@ -24,6 +24,7 @@ from webadmin.parsers import (
     BOOLEAN,
     DAYS,
     HOST,
+    HOST_NAMES,
     MAIL_ADDRESS,
     MAIL_ADDRESSES,
     NETWORKS,
@@ -119,11 +120,24 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("HOST", "127.0.0.1", TEXT, "The address to serve on; 0.0.0.0 is every address of the machine."),
     Setting("PORT", "8000", number(0, 65535), "The port to serve on; 0 lets the system choose a free one."),
     Setting(
+        "ALLOWED_HOSTS",
+        None,
+        HOST_NAMES,
+        "The names under which the site answers, besides localhost.",
+        "any IP address",
+    ),
+    Setting(
         "TRUSTED_PROXIES",
         None,
         NETWORKS,
         "Proxies whose X-Forwarded-For and X-Forwarded-Proto are believed.",
         "none; both are ignored",
+    ),
+    Setting(
+        "HSTS",
+        "host",
+        one_of("off", "host", "subdomains", "preload"),
+        "What browsers that came over TLS shall reach over TLS alone, for two years: this name, those below it too.",
     ),
     Setting("TIMEZONE", None, ZONE, "The zone of times shown, of file names and of the daily backup.", "the machine's"),
     Setting("SITE_NAME", "Assistant Admin", TEXT, "The name that pages show."),
@@ -213,7 +227,9 @@ class Config:
     db_timeout: int
     host: str
     port: int
+    allowed_hosts: frozenset[str] | None
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] | None
+    hsts: str
     timezone: ZoneInfo
     site_name: str
     site_language: str

@@ -5,13 +5,12 @@ Each looks at one setting or file and names its remedy; what is a choice (public
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from webadmin import config
+from webadmin import config, hosts
 from webadmin.config import PROJECT
 from webadmin.diagnostics import Check, CheckState, Finding, run_each
 from webadmin.errors import N_, Message
@@ -48,7 +47,7 @@ def _secret_key() -> Finding:
 
 def _host() -> Finding:
     host = config.current().host
-    if _is_loopback(host):
+    if hosts.is_loopback(host):
         return _ok(N_("Only this machine reaches the port (%(host)s)."), host=host)
     return _found(
         CheckState.WARN,
@@ -58,22 +57,32 @@ def _host() -> Finding:
     )
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _proxies() -> Finding:
     values = config.current()
-    if values.trusted_proxies or not _is_loopback(values.host):
+    if values.trusted_proxies or not hosts.is_loopback(values.host):
         return _ok(N_("The addresses of clients are known."))
     return _found(
         CheckState.WARN,
         N_("Behind a proxy everybody would have its address: one who guesses passwords would slow down all."),
         N_("Set TRUSTED_PROXIES to the address of the proxy, and let it send X-Forwarded-For and X-Forwarded-Proto."),
     )
+
+
+def _allowed_hosts() -> Finding:
+    values = config.current()
+    if "*" in (values.allowed_hosts or ()):
+        return _found(
+            CheckState.WARN,
+            N_("ALLOWED_HOSTS is *: a page of another site can have its own name lead here and read what is shown."),
+            N_("Set ALLOWED_HOSTS to the names under which people reach the site."),
+        )
+    if values.allowed_hosts is None and (values.trusted_proxies or not hosts.is_loopback(values.host)):
+        return _found(
+            CheckState.WARN,
+            N_("The site has no name yet: it answers under localhost and IP addresses alone."),
+            N_("Set ALLOWED_HOSTS to the names under which people reach the site."),
+        )
+    return _ok(N_("The site answers under its own names alone."))
 
 
 def _debug() -> Finding:
@@ -171,6 +180,7 @@ _CHECKS: tuple[tuple[str, str, Callable[[], Finding]], ...] = (
     ("deploy-secret-key", N_("Strength of the secret key"), _secret_key),
     ("deploy-host", N_("Who reaches the port"), _host),
     ("deploy-proxies", N_("Addresses of clients"), _proxies),
+    ("deploy-allowed-hosts", N_("Names of the site"), _allowed_hosts),
     ("deploy-debug", N_("Debug mode"), _debug),
     ("deploy-files", N_("Modes of the files"), _files),
     ("deploy-backup-disk", N_("Disk of the backups"), _backup_disk),

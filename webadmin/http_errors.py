@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Response, jsonify, request
-from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, RequestEntityTooLarge
+from werkzeug.exceptions import (
+    HTTPException,
+    InternalServerError,
+    MethodNotAllowed,
+    RequestEntityTooLarge,
+    SecurityError,
+)
 
 from webadmin import config, db, operations
 from webadmin.errors import N_, Conflict, DomainError, Forbidden, Invalid, Message, NotFound, Unavailable
@@ -139,9 +145,13 @@ def _http(error: HTTPException, status: int) -> Failure:
     code, template = _HTTP[status]
     params: dict[str, Any] = {}
     headers: dict[str, str] = {}
+    hint: Message | None = None
+    if isinstance(error, SecurityError):
+        template = N_("This site does not answer under the name in the header Host.")
+        hint = Message(N_("Use one of its own names. Whoever runs it can add a name to ALLOWED_HOSTS."))
     if isinstance(error, RequestEntityTooLarge):
         template, params = _too_large(request.content_length or 0, config.current().max_upload_size)
     if isinstance(error, MethodNotAllowed) and error.valid_methods:
         headers["Allow"] = ", ".join(sorted(error.valid_methods))
     headers.update({name: value for name, value in error.get_headers() if name in ("WWW-Authenticate", "Retry-After")})
-    return Failure(status, status, code, Message(template, params), headers=headers)
+    return Failure(status, status, code, Message(template, params), hint, headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import time
 from typing import Any
@@ -159,7 +160,27 @@ def _host(text: str) -> str:
     return text
 
 
+def _host_names(text: str) -> frozenset[str]:
+    return frozenset(_host_name(part.strip()) for part in text.split(","))
+
+
+def _host_name(text: str) -> str:
+    """A name as browsers send it in `Host`, without a port: small letters, IDNA; an address in its short form."""
+    if text == "*":
+        return text
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(text.removeprefix("[").removesuffix("]")))
+    name = text.removeprefix(".").encode("idna").decode("ascii").lower()
+    if not re.fullmatch(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*", name):
+        raise ValueError(text)
+    return f".{name}" if text.startswith(".") else name
+
+
 ADDRESS = Parser("an http:// or https:// address without user name and password", _address)
+HOST_NAMES = Parser(
+    "names or addresses without a port, separated by commas; .example.org for all names below it too, * for any",
+    _host_names,
+)
 HOST = Parser("the name or address of a machine", _host)
 MAIL_ADDRESS = Parser("an e-mail address", _mail_address)
 MAIL_ADDRESSES = Parser("e-mail addresses, separated by commas", _mail_addresses)

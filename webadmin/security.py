@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import logging
 import secrets
 from functools import partial
 from typing import Any
@@ -14,11 +14,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user
 from flask_wtf.csrf import CSRFProtect, validate_csrf
 from werkzeug.datastructures import WWWAuthenticate
-from werkzeug.exceptions import HTTPException, Unauthorized
+from werkzeug.exceptions import HTTPException, SecurityError, Unauthorized
 from werkzeug.routing import RoutingException
 from wtforms import ValidationError
 
-from webadmin import access, accounts, config, db, keyfile, observability, throttle
+from webadmin import access, accounts, config, db, hosts, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind, Permission
 from webadmin.errors import N_, Forbidden, Unavailable
 from webadmin.proxies import PASSED_ON
@@ -33,20 +33,32 @@ from webadmin.throttle import Throttle, Usage
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
 )
 HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Permissions-Policy": (
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
+        "magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), serial=(), usb=(), "
+        "xr-spatial-tracking=()"
+    ),
+}
+# Two years, as Mozilla's guidelines say; the rest as the list that browsers ship asks for (hstspreload.org).
+_HSTS = {
+    "host": "max-age=63072000",
+    "subdomains": "max-age=63072000; includeSubDomains",
+    "preload": "max-age=63072000; includeSubDomains; preload",
 }
 # What somebody whose password was given by another person may do until they have chosen their own.
 _WITH_TEMPORARY_PASSWORD = frozenset({"profile.password", "profile.change_password", "auth.sign_out", "prefs.set"})
 # The same for somebody whose role needs a second factor, until they have one.
 _WITHOUT_SECOND_FACTOR = frozenset({"profile.second_factor", "profile.turn_on", "auth.sign_out", "prefs.set"})
+_log = logging.getLogger(__name__)
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -94,6 +106,7 @@ def init_app(app: Flask) -> None:
     login.session_protection = None
     login.user_loader(_load_person)
     app.extensions["throttle"] = Throttle()
+    app.before_request(_check_host)
     app.before_request(_identify)
     app.after_request(_add_headers)
 
@@ -162,22 +175,11 @@ def reads_metrics_here() -> bool:
     """
     if request.path != METRICS_PATH or request.method not in ("GET", "HEAD") or is_bearer_call(request):
         return False
-    return PASSED_ON not in request.environ and _is_loopback(request.remote_addr) and _is_loopback(_host_name())
-
-
-def _host_name() -> str | None:
-    return urlsplit(f"//{request.host}").hostname
-
-
-def _is_loopback(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        address = ipaddress.ip_address(host or "")
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
+    return (
+        PASSED_ON not in request.environ
+        and hosts.is_loopback(request.remote_addr)
+        and hosts.is_loopback(hosts.name_of(request.host))
+    )
 
 
 def is_preflight() -> bool:
@@ -193,6 +195,16 @@ def is_same_site() -> bool:
         return fetch_site == "same-origin"
     origin = request.headers.get("Origin") or request.headers.get("Referer")
     return origin is not None and urlsplit(origin).netloc == request.host
+
+
+def _check_host() -> None:
+    """Raises SecurityError for a `Host` that is no name of this site.
+
+    What answers without a session has nothing to hide, and probes call the program by an address.
+    """
+    if request.endpoint not in access.WITHOUT_SESSION and not hosts.is_ours(request.host):
+        _log.info("refused: Host is %s", request.headers.get("Host"))
+        raise SecurityError
 
 
 def _identify() -> None:
@@ -350,6 +362,10 @@ def _add_headers(response: Response) -> Response:
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
     response.headers.setdefault("Cache-Control", "no-store")
+    hsts = _HSTS.get(config.current().hsts)
+    # Not for this machine's own name: other programs answer under it, too, and without TLS.
+    if hsts and request.is_secure and not hosts.is_loopback(hosts.name_of(request.host)):
+        response.headers["Strict-Transport-Security"] = hsts
     usage: Usage | None = g.get("usage")
     if usage is not None:
         _tell_usage(response, usage)

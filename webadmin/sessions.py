@@ -59,7 +59,7 @@ class RuntimeSessions(SessionInterface):
         if request.path.startswith("/static/") or is_bearer_call(request):
             session.is_transient = True
             return session
-        cookie = request.cookies.get(COOKIE)
+        cookie = read_cookie(COOKIE)
         if not cookie:
             return session
         id_hash = _hash(cookie)
@@ -141,13 +141,18 @@ def _update(session: ServerSession) -> None:
 def _end(session: ServerSession, response: Response) -> None:
     if session.id_hash is not None:
         runtime.current().write("DELETE FROM sessions WHERE id_hash=?", (session.id_hash,))
-        response.delete_cookie(COOKIE, path="/", httponly=True, samesite="Lax")
+        set_cookie(response, COOKIE, "", max_age=0)
+
+
+def read_cookie(name: str) -> str | None:
+    """The value of a cookie of ours; over TLS none that another host could have planted."""
+    return request.cookies.get(_cookie(name))
 
 
 def set_cookie(response: Response, name: str, value: str, *, max_age: int | None) -> None:
-    """Set a cookie that scripts cannot read and other sites cannot send along, `Secure` over TLS."""
+    """Set a cookie that scripts cannot read and other sites cannot send along, `Secure` over TLS; 0 s removes it."""
     response.set_cookie(
-        name,
+        _cookie(name),
         value,
         max_age=max_age,
         path="/",
@@ -155,6 +160,11 @@ def set_cookie(response: Response, name: str, value: str, *, max_age: int | None
         samesite="Lax",
         secure=request.is_secure,
     )
+
+
+def _cookie(name: str) -> str:
+    # Browsers take such a name over TLS alone, from this very host (draft-ietf-httpbis-rfc6265bis, section 4.1.3.2).
+    return f"__Host-{name}" if request.is_secure else name
 
 
 def _dump(session: ServerSession) -> str:

@@ -9,7 +9,7 @@ from flask_login import login_user
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from webadmin import accounts, clock, db, security, throttle
-from webadmin.sessions import ServerSession, set_cookie
+from webadmin.sessions import ServerSession, read_cookie, set_cookie
 
 DEVICE_COOKIE = "aa_device"
 _DEVICE_SECONDS = 400 * 86400
@@ -91,7 +91,7 @@ def _devices() -> URLSafeSerializer:
 def _device() -> accounts.Device | None:
     """The mark that this browser was given when somebody signed in with it."""
     try:
-        user_id, mark = _devices().loads(request.cookies.get(DEVICE_COOKIE, ""))
+        user_id, mark = _devices().loads(read_cookie(DEVICE_COOKIE) or "")
     except (BadSignature, ValueError, TypeError):
         return None
     return accounts.Device(user_id, mark)

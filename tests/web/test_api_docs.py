@@ -78,10 +78,9 @@ def test_each_code_is_explained(ada, document):
 
 
 def test_examples_carry_the_address_by_which_the_page_was_reached(ada):
-    cookie = ada.get_cookie(COOKIE).value
-    ada.set_cookie(COOKIE, cookie, domain="assistants.example")
-    page = soup(ada.get(PAGE, base_url="https://assistants.example"))
-    assert '"https://assistants.example/api/assistants/recipe-scaler"' in page.find(id="getAssistant").pre.text
+    ada.set_cookie(f"__Host-{COOKIE}", ada.get_cookie(COOKIE).value, domain="203.0.113.7")
+    page = soup(ada.get(PAGE, base_url="https://203.0.113.7:8443"))
+    assert '"https://203.0.113.7:8443/api/assistants/recipe-scaler"' in page.find(id="getAssistant").pre.text
 
 
 def test_an_unknown_language_shows_curl(ada):

@@ -17,7 +17,7 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException, Unauthorized
 from werkzeug.routing import RequestRedirect
 
-from webadmin import http_errors, problems, security
+from webadmin import hosts, http_errors, problems, security
 from webadmin.errors import N_, Message
 from webadmin.http_errors import Failure
 from webadmin.web.filters import message, sentences
@@ -116,6 +116,8 @@ def _explain(failure: Failure, sentence: str | None = None) -> flask.Response:
             hint=hint,
             trace_id=trace_id,
             retry_seconds=retry,
+            # Under this name no other page answers either.
+            has_way=status != 400 or hosts.is_ours(request.host),
             bare=status >= 500,
         )
     except Exception:

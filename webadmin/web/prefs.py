@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from webadmin import accounts, security
 from webadmin.db import transaction
-from webadmin.sessions import set_cookie
+from webadmin.sessions import read_cookie, set_cookie
 from webadmin.web.htmx import redirect
 
 THEMES = ("system", "light", "dark")
@@ -45,11 +45,11 @@ def _keep_with_account(person: security.SignedIn) -> None:
 
 def theme() -> str:
     """The chosen theme: system, light or dark."""
-    value = request.cookies.get("theme")
+    value = read_cookie("theme")
     return value if value in THEMES else "system"
 
 
 def language() -> str | None:
     """The language chosen in this browser, None when none was."""
-    value = request.cookies.get("language")
+    value = read_cookie("language")
     return value if value in LANGUAGES else None
