@@ -185,7 +185,7 @@ def start_node(node: str, folder: Path, records: list[dict[str, Any]]) -> tuple[
     process = subprocess.Popen(
         [node, program, path, token], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     )
-    assert process.stdout is not None
+    assert process.stdout is not None  # noqa: S101 (for mypy: it was asked for)
     return Target("Node", int(process.stdout.readline()), token), process
 
 

@@ -246,7 +246,8 @@ def definitions(connection: Connection, *tables: str) -> tuple[str, ...]:
     """The statements that define these tables, of those that exist: equal ones define equal columns."""
     marks = ", ".join("?" * len(tables))
     found = connection.exec_driver_sql(
-        f"SELECT sql FROM sqlite_master WHERE type='table' AND name COLLATE NOCASE IN ({marks})", tables
+        f"SELECT sql FROM sqlite_master WHERE type='table' AND name COLLATE NOCASE IN ({marks})",  # noqa: S608 (question marks)
+        tables,
     )
     return tuple(found.scalars())
 
@@ -254,7 +255,7 @@ def definitions(connection: Connection, *tables: str) -> tuple[str, ...]:
 def quick_check(connection: Connection) -> list[str]:
     """What SQLite's quick check finds wrong with the file; empty when every page is sound. Raises CannotBeChecked."""
     driver = connection.connection.driver_connection
-    assert isinstance(driver, sqlite3.Connection)
+    assert isinstance(driver, sqlite3.Connection)  # noqa: S101 (for mypy: the driver is SQLite's)
     return structural_faults(driver)
 
 
@@ -326,7 +327,7 @@ def current_schema(connection: Connection) -> str | None:
     """The schema that a database says it has; None when it says nothing."""
     if not has_table(connection, SCHEMA_TABLE):
         return None
-    found = connection.exec_driver_sql(f"SELECT version_num FROM {SCHEMA_TABLE}").scalar()
+    found = connection.exec_driver_sql(f"SELECT version_num FROM {SCHEMA_TABLE}").scalar()  # noqa: S608 (a table of ours)
     return None if found is None else str(found)
 
 

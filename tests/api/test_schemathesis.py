@@ -1,7 +1,7 @@
 """Calls that schemathesis makes up from the OpenAPI document, right ones and wrong ones, against a real server.
 
 `SCHEMATHESIS_EXAMPLES=1000` makes that many for each call instead of a few, and `SCHEMATHESIS_ROLE` names the role
-whose token makes them all (CONTRIBUTING.md). Without it an administrator's does, and now and then one of each other role.
+whose token makes them all (CONTRIBUTING.md). Without it an administrator's does, now and then one of each other role.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ class ActorKind(StrEnum):
     """The kinds of actor that history tells apart."""
 
     PERSON = "person"
-    TOKEN = "token"
+    TOKEN = "token"  # noqa: S105 (a kind of actor)
     SCHEDULER = "scheduler"
     COMMAND_LINE = "command-line"
     SYSTEM = "system"

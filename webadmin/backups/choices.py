@@ -118,7 +118,7 @@ class Choices:
             write()
             if self.is_undo:
                 run(
-                    f"UPDATE change SET is_newer=substr(mark, 1, {MARK_BYTES})<>"
+                    f"UPDATE change SET is_newer=substr(mark, 1, {MARK_BYTES})<>"  # noqa: S608 (a number of ours)
                     "(SELECT mark FROM touched WHERE touched.id=change.id)"
                 )
             run("UPDATE change SET kept=(SELECT kept FROM was WHERE was.id=change.id AND was.mark=change.mark)")
@@ -130,7 +130,7 @@ class Choices:
     def decide(self, decisions: Mapping[int, bool], mode: Mode) -> None:
         """Keep (True) or take the numbered changes; what is that way already is not noted as decided."""
         values = [(keep, number, keep) for number, keep in decisions.items()]
-        self._write(f"UPDATE change SET kept=? WHERE number=? AND {self._chosen(mode)} IS NOT ?", values)
+        self._write(f"UPDATE change SET kept=? WHERE number=? AND {self._chosen(mode)} IS NOT ?", values)  # noqa: S608 (two constants by mode)
 
     def decide_all(self, action: Action, *, keep: bool) -> None:
         """Keep or take every change of an action."""
@@ -142,13 +142,13 @@ class Choices:
 
     def keeps(self, id: str, mode: Mode) -> bool:
         """Whether the record stays as it is here."""
-        row = self._connection.execute(f"SELECT {self._chosen(mode)} FROM change WHERE id=?", (_key(id),)).fetchone()
+        row = self._connection.execute(f"SELECT {self._chosen(mode)} FROM change WHERE id=?", (_key(id),)).fetchone()  # noqa: S608 (two constants by mode)
         return bool(row and row[0])
 
     def kept(self, mode: Mode) -> Counts:
         """How many of each action are kept from happening."""
         where = self._chosen(mode)
-        rows = self._connection.execute(f"SELECT action, count(*) FROM change WHERE {where} GROUP BY action")
+        rows = self._connection.execute(f"SELECT action, count(*) FROM change WHERE {where} GROUP BY action")  # noqa: S608 (two constants by mode)
         found = dict(rows.fetchall())
         return Counts(
             created=found.get(Action.CREATE, 0),
@@ -190,7 +190,7 @@ class Choices:
 
     def _listed(self, rest: str, values: list[object], mode: Mode) -> Iterator[Listed]:
         rows = self._connection.execute(
-            f"SELECT number, line, is_newer, {self._chosen(mode)} FROM change WHERE {rest}",
+            f"SELECT number, line, is_newer, {self._chosen(mode)} FROM change WHERE {rest}",  # noqa: S608 (clauses from above, values apart)
             values,
         )
         for number, line, is_newer, is_kept in rows:

@@ -199,7 +199,7 @@ def _differences(then: _Side, now: _Side) -> Iterator[Difference]:
 def difference(left: Record | None, right: Record | None) -> Difference:
     """What became of one record, which is None on a side that does not hold it."""
     known = right or left
-    assert known is not None
+    assert known is not None  # noqa: S101 (for mypy: one side holds it)
     fields = tuple(catalogue.changed_fields(left, right)) if left and right else ()
     added, removed = catalogue.changed_lines(left.prompt, right.prompt) if left and right and fields else (0, 0)
     since = Since.ADDED if left is None else Since.DELETED if right is None else Since.CHANGED

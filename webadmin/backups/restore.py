@@ -322,7 +322,7 @@ def find_sides(staged: Staged, id: str) -> tuple[Record | None, Record | None]:
 
 def _id(mine: Record | None, theirs: Record | None) -> str:
     known = theirs or mine
-    assert known is not None
+    assert known is not None  # noqa: S101 (for mypy: one of the two is there)
     return known.id or ""
 
 
@@ -357,7 +357,7 @@ def _note(counts: Counts, mark: hashlib._Hash, pair: _Pair) -> None:
 def _shown(pair: _Pair) -> PlannedChange:
     mine, theirs = pair.mine, pair.theirs
     known = theirs or mine
-    assert known is not None
+    assert known is not None  # noqa: S101 (for mypy: one of the two is there)
     is_same = pair.action is Action.UNCHANGED
     fields = catalogue.changed_fields(mine, theirs) if mine and theirs and not is_same else []
     added, removed = catalogue.changed_lines(mine.prompt, theirs.prompt) if mine and theirs and fields else (0, 0)

@@ -170,7 +170,7 @@ def _text(instant: datetime | None) -> str | None:
 
 
 def _read(rest: str, *params: Any) -> list[Entry]:
-    return [_entry(row) for row in runtime.current().read(f"SELECT * FROM notification {rest}", params)]
+    return [_entry(row) for row in runtime.current().read(f"SELECT * FROM notification {rest}", params)]  # noqa: S608 (clauses from above, values apart)
 
 
 def _entry(row: sqlite3.Row) -> Entry:

@@ -183,7 +183,7 @@ class Plan:
 
     def _listed(self, rest: str, values: list[object]) -> Iterator[Difference]:
         columns = "number, kind, id, title, version_in_copy, version_read, is_fixed, is_taken"
-        rows = self._connection.execute(f"SELECT {columns} FROM difference WHERE {rest}", values)
+        rows = self._connection.execute(f"SELECT {columns} FROM difference WHERE {rest}", values)  # noqa: S608 (clauses from above, values apart)
         for number, kind, id, title, in_copy, read, is_fixed, is_taken in rows:
             yield Difference(number, Kind(kind), id, title, in_copy, read, bool(is_fixed), bool(is_taken))
 
@@ -222,7 +222,7 @@ class Plan:
         """What is to be written over the copy; in a trial everything that could be chosen, but no deletion."""
         where, session, last = "line IS NOT NULL" if is_trial else "is_taken", Session(base), 0
         while rows := self._connection.execute(
-            f"SELECT number, id, line FROM difference WHERE {where} AND number>? ORDER BY number LIMIT ?",
+            f"SELECT number, id, line FROM difference WHERE {where} AND number>? ORDER BY number LIMIT ?",  # noqa: S608 (one of the two clauses above)
             (last, _BATCH),
         ).fetchall():
             for last, id, line in rows:  # noqa: B007 (the last number is where the next batch begins)

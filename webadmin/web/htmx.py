@@ -73,5 +73,5 @@ def pending_toasts() -> list[Toast]:
 def _private(response: Response) -> flask.Response:
     response.headers["Cache-Control"] = "no-store"
     response.vary.update(["HX-Request", "HX-Request-Type"])
-    assert isinstance(response, flask.Response)
+    assert isinstance(response, flask.Response)  # noqa: S101 (for mypy: Flask makes them)
     return response

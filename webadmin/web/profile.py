@@ -24,7 +24,7 @@ from webadmin.web.htmx import page, redirect
 bp = Blueprint("profile", __name__, url_prefix="/profile")
 
 # In the session until it is switched on: the key that the page shows.
-_SECRET = "second_factor_secret"
+_SECRET = "second_factor_secret"  # noqa: S105 (the key under which it is kept)
 
 # How browsers name themselves, the more telling name first: each also claims to be those after it.
 _BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 TRACE_ID = "b71f0c3de98a4d52"
-TOKEN = "aa_Zk3vR8sQ1mXyT6pLw0hNcB4dUe9GfJ2a"
+TOKEN = "aa_Zk3vR8sQ1mXyT6pLw0hNcB4dUe9GfJ2a"  # noqa: S105 (an example, made up)
 CURSOR = "WyIyMDI2LTExLTIwVDEyOjAwOjAwLjAwMFoiLCJhc3RfMTcwNTMxNDYwMCJd"
 
 REVIEWER: dict[str, Any] = {
