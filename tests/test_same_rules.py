@@ -405,6 +405,9 @@ class TestImport:
         assert (refused.status_code, run.exit_code) == (400, 1)
         error = re.search(r"^Error: (.*)$", run.stderr, re.MULTILINE)[1]
         assert refused.get_json()["error"]["message"].startswith(error)
+        # Each in its own words.
+        assert refused.get_json()["error"]["message"].endswith("(acceptAltered=true).")
+        assert run.stderr.endswith("(--accept-altered).\n")
         # A page asks instead, in words of its own.
         asks = BeautifulSoup(ways.browser.get(upload(ways, content)).text, "html.parser")
         assert "was changed after it was made" in asks.select_one(".note.bad").text

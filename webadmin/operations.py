@@ -106,16 +106,15 @@ def check_import(
 ) -> None:
     """Raise unless the file may be applied: altered only when that is accepted, bad records only when skipped.
 
-    Raises InvalidBackup (altered), Invalid (bad records; an empty file that would replace a catalogue).
+    Raises InvalidBackup (altered), Invalid (bad records; an empty file that would replace a catalogue). Hints name the
+    option as the API has it; the command line says its own (`cli.output.failure`).
     """
-    if staged.is_altered and not accept_altered:
-        template = N_("This file was changed after it was made: its checksum is wrong.")
-        if staged.is_other_file:
-            template = backups.OTHER_FILE
+    if staged.alteration is not None and not accept_altered:
         raise backups.InvalidBackup(
-            template,
-            problems=[Problem(Message(template), field="integrity")],
-            hint=N_("Use another file, or say that the altered one is to be taken (acceptAltered)."),
+            staged.alteration,
+            problems=[Problem(Message(staged.alteration), field="integrity")],
+            hint=N_("Use another file, or say that the altered one is to be taken (%(option)s)."),
+            option="acceptAltered=true",
         )
     if staged.problem_count and not skip_bad:
         template = N_("%(count)d records of the file cannot be read. Nothing was changed.")
@@ -124,7 +123,8 @@ def check_import(
         raise Invalid(
             template,
             problems=staged.problems,
-            hint=N_("Mend the file, or leave these records out (onError=skip)."),
+            hint=N_("Mend the file, or leave these records out (%(option)s)."),
+            option="onError=skip",
             count=staged.problem_count,
         )
     empties = plan is not None and plan.counts.deleted and not staged.good_count
@@ -135,7 +135,8 @@ def check_import(
         raise Invalid(
             template,
             problems=[Problem(Message(template, {"count": plan.counts.deleted}), field="confirmDeleteAll")],
-            hint=N_("Confirm that everything is to be deleted, or choose another file."),
+            hint=N_("Confirm that everything is to be deleted (%(option)s), or choose another file."),
+            option="confirmDeleteAll=true",
             count=plan.counts.deleted,
         )
 

@@ -8,7 +8,7 @@ from webadmin.backups.choices import Choices, Listed, open_choices
 from webadmin.backups.comparison import Comparison, Difference, Since, compare, difference, find_comparison
 from webadmin.backups.contents import Contents
 from webadmin.backups.daily import Status, due_run, next_runs, run_scheduled, status
-from webadmin.backups.document import Document, Integrity, InvalidBackup, Layout
+from webadmin.backups.document import ALTERATIONS, Document, Integrity, InvalidBackup, Layout
 from webadmin.backups.folder import Busy, FolderReadOnly, Holder, is_name
 from webadmin.backups.foresight import coming_deletions, concerned, find_decision, retention_plan
 from webadmin.backups.front import (
@@ -18,7 +18,6 @@ from webadmin.backups.front import (
     write_readable,
 )
 from webadmin.backups.history import (
-    OTHER_FILE,
     Backup,
     find_fact,
     found_in_folder,
@@ -75,12 +74,12 @@ from webadmin.backups.verification import NotProved, Proof, prove
 from webadmin.backups.writer import Export, create, create_locked, export, measure_export
 
 __all__ = [
+    "ALTERATIONS",
     "BIN_DAYS",
     "FINGERPRINT",
     "GZIP_RATIO",
     "LOOKED_AT",
     "NOTE_MAX",
-    "OTHER_FILE",
     "Action",
     "Backup",
     "BackupFact",

@@ -17,7 +17,7 @@ from webadmin.backups.format import check_seal
 from webadmin.backups.history import Backup, current_folder, is_scheduled_for
 from webadmin.backups.lookup import History, Wanted, open_history
 from webadmin.backups.models import Kind, State
-from webadmin.backups.strangers import vanished
+from webadmin.backups.strangers import installed_at, vanished
 from webadmin.backups.writer import create_locked, held
 from webadmin.config import Config
 from webadmin.errors import N_, Unavailable
@@ -54,7 +54,9 @@ def run_scheduled(now: datetime) -> Backup | None:
     run = due_run(now)
     if run is None or _is_done(run):
         return None
-    is_late = schedule.is_late(now, run)
+    since = installed_at()
+    # What was due before this program was here could not be in time.
+    is_late = schedule.is_late(now, run) and (since is None or since <= run.due_at)
     day = run.day.isoformat()
     with held(SCHEDULER, N_("daily backup"), Kind.SCHEDULED, local_day=day, wait_seconds=_WAIT_SECONDS):
         if _is_done(run):
@@ -132,8 +134,8 @@ def status(session: Session, now: datetime) -> Status:
 
 
 def _missed(history: History, now: datetime) -> datetime | None:
-    run = due_run(now)
-    if run is None:
+    run, since = due_run(now), installed_at()
+    if run is None or (since is not None and run.due_at < since):
         return None
     done = history.newest(Wanted(_AUTOMATIC, is_verified=True, local_day=run.day.isoformat()))
     return run.due_at if done is None else None

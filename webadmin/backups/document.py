@@ -33,11 +33,19 @@ class Layout(StrEnum):
 
 
 class Integrity(StrEnum):
-    """What the file itself says about being whole."""
+    """What the file itself says about being whole; OTHER: whole, and not the one that was made under its name."""
 
     RIGHT = "right"
     WRONG = "wrong"
     NONE = "none"
+    OTHER = "other"
+
+
+ALTERATIONS = {
+    Integrity.WRONG: N_("This file was changed after it was made: its checksum is wrong."),
+    Integrity.OTHER: N_("This is not the file that was made under this name; it may have been swapped with another."),
+}
+"""What makes a file an altered one, in words."""
 
 
 @dataclass(frozen=True, slots=True)

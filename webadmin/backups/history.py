@@ -19,10 +19,10 @@ from webadmin import clock, config, strict
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
 from webadmin.backups.contents import Contents
-from webadmin.backups.document import Document, Layout, glance
+from webadmin.backups.document import Document, Integrity, Layout, glance
 from webadmin.backups.folder import Entry, no_such_backup
 from webadmin.backups.models import BackupFact, Kind, OriginalBackup, State
-from webadmin.errors import N_, Message, Unavailable
+from webadmin.errors import Message, Unavailable
 
 MADE_HERE = frozenset({Kind.SCHEDULED, Kind.MANUAL, Kind.SAFETY})
 # A file that lies here since about its document's time was made here; one that was copied here later was not.
@@ -97,9 +97,6 @@ class Backup:
             "restoreSeconds": self.restore_seconds,
             "error": str(self.error) if self.error else None,
         }
-
-
-OTHER_FILE = N_("This is not the file that was made under this name; it may have been swapped with another.")
 
 
 def current_folder() -> Path:
@@ -185,6 +182,13 @@ def find_fact(connection: Connection, name: str) -> BackupFact | None:
 def is_other_file(fact: BackupFact | None, sha256: str) -> bool:
     """Whether a file is not the one that this program made or kept under its name, however whole it is in itself."""
     return fact is not None and fact.sha256 is not None and _is_known_by_checksum(fact) and fact.sha256 != sha256
+
+
+def integrity_of(document: Document, fact: BackupFact | None) -> Integrity:
+    """What the file says of itself, and OTHER for a whole one that is not what `fact` knows under its name."""
+    if document.integrity is not Integrity.WRONG and is_other_file(fact, document.sha256):
+        return Integrity.OTHER
+    return document.integrity
 
 
 def is_same_file(fact: Any, entry: Entry) -> bool:

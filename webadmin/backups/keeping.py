@@ -18,16 +18,16 @@ from webadmin import clock, config, damage, db
 from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents, retention
 from webadmin.backups import folder as folder_of
-from webadmin.backups.document import InvalidBackup
+from webadmin.backups.document import ALTERATIONS, InvalidBackup
 from webadmin.backups.foresight import retention_plan
 from webadmin.backups.front import unpacked
 from webadmin.backups.history import (
-    OTHER_FILE,
     Backup,
     current_folder,
     discovered,
     find_fact,
     get,
+    integrity_of,
     is_other_file,
     list_backups,
     refreshed,
@@ -88,12 +88,10 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         fact.state, fact.record_count = proof.state, document.count
         fact.made_at, fact.rebuild_seconds = stored_time(document.timestamp), proof.seconds
         fact.contents = contents.encode(proof.contents)
-        if is_other_file(old, document.sha256):
-            # The checksum that was noted when it was made stays: the next proof must find the same.
-            fact.state, fact.sha256 = State.ALTERED, old.sha256 if old else None
-            fact.error = stored_error(Message(OTHER_FILE))
-        else:
-            fact.sha256 = document.sha256
+        # The checksum that was noted when it was made stays: the next proof must find the same.
+        fact.sha256 = old.sha256 if old and is_other_file(old, document.sha256) else document.sha256
+        if alteration := ALTERATIONS.get(integrity_of(document, old)):
+            fact.state, fact.error = State.ALTERED, stored_error(Message(alteration))
     fact.verified_at = clock.now_text()
     return remember(fact, is_proof=True)
 

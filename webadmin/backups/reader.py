@@ -16,7 +16,15 @@ import msgspec
 from sqlalchemy import Connection, column, select, table
 
 from webadmin import catalogue, db, disk, strict
-from webadmin.backups.document import GIVE_UP_AFTER, Document, Integrity, InvalidBackup, open_document, records
+from webadmin.backups.document import (
+    ALTERATIONS,
+    GIVE_UP_AFTER,
+    Document,
+    Integrity,
+    InvalidBackup,
+    open_document,
+    records,
+)
 from webadmin.backups.folder import translated_errors
 from webadmin.backups.keys import LOOKED_AT, SeenKey, look
 from webadmin.catalogue import Limits, Record
@@ -130,8 +138,7 @@ class Staged:
 
     `records_sha256` covers the canonical lines of the records as they came. `problems` names every bad record, with
     all its faults among the first thousand; `warnings` holds the first thousand. The numbers count all. `keys` are
-    those of the first records of a file that is not of our making. `is_other_file`: it is a stored backup, and not the
-    file that was made or kept under its name.
+    those of the first records of a file that is not of our making.
     """
 
     document: Document
@@ -146,12 +153,11 @@ class Staged:
     warnings: list[Problem] = field(default_factory=list)
     unknown_keys: Counter[str] = field(default_factory=Counter)
     keys: dict[str, SeenKey] = field(default_factory=dict)
-    is_other_file: bool = False
 
     @property
-    def is_altered(self) -> bool:
-        """Whether the file was changed after it was made."""
-        return self.document.integrity is Integrity.WRONG
+    def alteration(self) -> str | None:
+        """What makes the file an altered one, in words; None for one that is not."""
+        return ALTERATIONS.get(self.document.integrity)
 
 
 # Records without an id, and second ones of an id that another program stored in another form, which only our own files

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from webadmin import catalogue, clock, db
 from webadmin.backups import folder as folder_of
-from webadmin.backups.document import Document, Integrity, InvalidBackup, open_document, records
+from webadmin.backups.document import ALTERATIONS, Document, Integrity, InvalidBackup, open_document, records
 from webadmin.backups.folder import Entry
 from webadmin.backups.front import unpacked
-from webadmin.backups.history import OTHER_FILE, Backup, current_folder, find_fact, is_other_file, list_backups
+from webadmin.backups.history import Backup, current_folder, find_fact, integrity_of, list_backups
 from webadmin.catalogue import Record
 from webadmin.errors import N_, Invalid, NotFound
 
@@ -40,12 +40,10 @@ def find_in_backup(name: str, assistant_id: str) -> Record | None:
     with unpacked(name) as file:
         document = open_document(file)
         with db.reading() as connection:
-            is_other = is_other_file(find_fact(connection, name), document.sha256)
-        if is_other:
-            raise InvalidBackup(OTHER_FILE)
-        if document.integrity is Integrity.WRONG:
+            integrity = integrity_of(document, find_fact(connection, name))
+        if alteration := ALTERATIONS.get(integrity):
             raise InvalidBackup(
-                N_("This file was changed after it was made: its checksum is wrong."),
+                alteration,
                 hint=N_("Use another backup, or import this file as a whole: that asks first."),
             )
         return _found(records(file, document), document, assistant_id)

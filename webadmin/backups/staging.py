@@ -8,13 +8,13 @@ from pathlib import Path
 
 from webadmin import catalogue, clock, db
 from webadmin.accounts import Actor, Permission, require
-from webadmin.backups.document import Integrity, InvalidBackup
+from webadmin.backups.document import InvalidBackup
 from webadmin.backups.front import open_backup
-from webadmin.backups.history import OTHER_FILE, find_fact, is_other_file
+from webadmin.backups.history import find_fact, integrity_of
 from webadmin.backups.keeping import verify
 from webadmin.backups.models import State
 from webadmin.backups.reader import Progress, Staged, receive, stage
-from webadmin.errors import DomainError, Message, Problem
+from webadmin.errors import DomainError
 
 
 def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
@@ -37,7 +37,7 @@ def stage_file(actor: Actor, path: Path, scratch: Path, *, progress: Progress | 
 def stage_listed(actor: Actor, name: str, copy: Path, scratch: Path, *, progress: Progress | None = None) -> Staged:
     """The same for a stored backup; `copy` is where it is unpacked to, so that deleting it meanwhile does no harm.
 
-    One that is not the file made or kept under its name is staged as altered, with a warning that says so.
+    One that is not the file made or kept under its name is staged as altered.
     Raises NotFound, InvalidBackup, DiskFull.
     """
     with open_backup(name) as file:
@@ -53,12 +53,9 @@ def stage_copy(actor: Actor, name: str, copy: Path, scratch: Path, *, progress: 
         _prove_again(name)
         raise
     with db.reading() as connection:
-        staged.is_other_file = is_other_file(find_fact(connection, name), staged.document.sha256)
-    if staged.is_other_file:
-        staged.document = replace(staged.document, integrity=Integrity.WRONG)
-        staged.warnings.insert(0, Problem(Message(OTHER_FILE)))
-        staged.warning_count += 1
-    if staged.is_altered:
+        integrity = integrity_of(staged.document, find_fact(connection, name))
+    staged.document = replace(staged.document, integrity=integrity)
+    if staged.alteration is not None:
         _prove_again(name)
     return staged
 

@@ -10,6 +10,7 @@ import secrets
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 
 from webadmin import clock, config, keyfile
 from webadmin.backups import folder as folder_of
@@ -29,21 +30,35 @@ ID_FILE = "installation-id"
 
 def leave_sign() -> None:
     """Renew the sign of this installation in the backup folder. Raises OSError, FolderReadOnly."""
-    path = config.current().database_path.parent / ID_FILE
+    path, instant = _id_file(), clock.now().timestamp()
+    is_new = not path.exists()
     name = _SIGN + keyfile.read_or_make(path, partial(secrets.token_hex, 8))
+    if is_new:
+        os.utime(path, (instant, instant))
     folder_of.prepare(current_folder())
     with folder_of.translated_errors():
         descriptor = os.open(current_folder() / name, os.O_CREAT | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
         try:
-            instant = clock.now().timestamp()
             os.utime(descriptor, (instant, instant))
         finally:
             os.close(descriptor)
 
 
+def _id_file() -> Path:
+    return config.current().database_path.parent / ID_FILE
+
+
+def installed_at() -> datetime | None:
+    """When this installation was started first: its id file is written once. None before that, or if it is gone."""
+    try:
+        return datetime.fromtimestamp(_id_file().stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
 def _signs_of_installations(now: datetime) -> list[datetime]:
     """When other installations last gave a sign of life in the folder, of those that did so lately."""
-    own = keyfile.read(config.current().database_path.parent / ID_FILE)
+    own = keyfile.read(_id_file())
     if own is None:
         return []
     found = []

@@ -41,7 +41,16 @@ def failure(message: Message, hint: Message | None, details: Any = None) -> Fail
     """The lines for an error of the domain; the records that are at fault are told at once, before it."""
     problems = [each for each in details or [] if isinstance(each, dict) and each.get("index") is not None]
     show_problems(problems)
+    if hint and "option" in hint.params:
+        hint = Message(hint.template, hint.params | {"option": _as_option(hint.params["option"])})
     return Failed(str(message), str(hint) if hint else None)
+
+
+def _as_option(parameter: str) -> str:
+    """An option of the API as a command has it: `onError=skip` is `--on-error skip`."""
+    name, _, value = parameter.partition("=")
+    dashed = "".join(f"-{char.lower()}" if char.isupper() else char for char in name)
+    return f"--{dashed}" if value == "true" else f"--{dashed} {value}"
 
 
 def show_problems(problems: Sequence[dict[str, Any]]) -> None:

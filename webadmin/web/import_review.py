@@ -44,6 +44,7 @@ _INTEGRITY = {
     Integrity.RIGHT: N_("right"),
     Integrity.WRONG: N_("wrong"),
     Integrity.NONE: N_("none in the file"),
+    Integrity.OTHER: N_("not the one noted"),
 }
 
 
@@ -243,6 +244,12 @@ def _summary(known: Report) -> str:
         Integrity.NONE: ngettext(
             "Nothing has been written yet. The file holds %(count)s record and no checksum.",
             "Nothing has been written yet. The file holds %(count)s records and no checksum.",
+            count,
+            count=number(count),
+        ),
+        Integrity.OTHER: ngettext(
+            "Nothing has been written yet. The file holds %(count)s record, and its checksum is not the one noted.",
+            "Nothing has been written yet. The file holds %(count)s records, and its checksum is not the one noted.",
             count,
             count=number(count),
         ),

@@ -51,9 +51,9 @@ class Report(msgspec.Struct):
     keys: dict[str, SeenKey] = {}
 
     @property
-    def is_altered(self) -> bool:
-        """Whether the file was changed after it was made."""
-        return self.document.integrity is backups.Integrity.WRONG
+    def alteration(self) -> str | None:
+        """What makes the file an altered one, in words; None for one that is not."""
+        return backups.ALTERATIONS.get(self.document.integrity)
 
 
 def receive_upload(actor: Actor, stream: BinaryIO, filename: str) -> Job:

@@ -236,7 +236,9 @@ def _skipped(job: Job) -> list[Problem]:
 
 
 def _needs_decision(known: Report, choice: Choice) -> bool:
-    return (known.is_altered and not choice.accept_altered) or (known.problem_count > 0 and not choice.skip_bad)
+    return (known.alteration is not None and not choice.accept_altered) or (
+        known.problem_count > 0 and not choice.skip_bad
+    )
 
 
 def _plan(job: Job, known: Report, choice: Choice) -> Plan:
