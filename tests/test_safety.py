@@ -185,8 +185,8 @@ CASES = [
         "altered",
         {"is_newest_verified": False, "is_newest_bad": True},
         State.NOT_VERIFIED,
-        "Newest backup cannot be trusted",
-        "Back up now",
+        "Newest backup not verified",
+        "Altered or failed, back up now",
     ),
     (
         "switched off",
@@ -480,7 +480,7 @@ class TestRealCauses:
         path.write_bytes(path.read_bytes().replace(b"Be one.", b"Be two."))
         assert site.told()[::3] == (State.NOT_VERIFIED, None)
         backups.verify(made.name)
-        assert site.told() == (State.NOT_VERIFIED, "Newest backup cannot be trusted", "Back up now", None)
+        assert site.told() == (State.NOT_VERIFIED, "Newest backup not verified", "Altered or failed, back up now", None)
         assert [json.loads(got[3])["event"] for got in site.hook.got] == ["backup-bad"]
 
     def test_damaged_database(self, site):

@@ -107,6 +107,11 @@ def is_read_only(error: BaseException) -> bool:
     return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF == sqlite3.SQLITE_READONLY
 
 
+def is_locked(error: BaseException) -> bool:
+    """Whether the driver says that another connection holds the lock."""
+    return (getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
 def translate(error: BaseException) -> DomainError | None:
     """The domain error that an error of the database's driver or of the storage stands for; None for a bug."""
     if isinstance(error, OSError):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -65,17 +66,28 @@ _STEPS: tuple[tuple[str, ...], ...] = (
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)
+# Our own writes take milliseconds: whoever holds the lock for longer is another program. A page asks more than once:
+# when it is known to be locked nobody else waits as long.
+_WAIT_MS, _SHORT_WAIT_MS, _LOCKED_FOR_SECONDS = 3000, 100, 5.0
 _ABANDONED: list[sqlite3.Connection] = []
 
 
 class RuntimeUnavailable(Unavailable):
     """`runtime.db` can neither be read nor made anew (disk full, folder not writable)."""
 
+    template = N_("The file for sessions and running tasks cannot be used.")
+    next_step = N_("Check free space and permissions of the data folder.")
+
     def __init__(self) -> None:
-        super().__init__(
-            N_("The file for sessions and running tasks cannot be used."),
-            hint=N_("Check free space and permissions of the data folder."),
-        )
+        super().__init__(self.template, hint=self.next_step)
+
+
+class RuntimeLocked(RuntimeUnavailable):
+    """Another program holds the write lock of `runtime.db`."""
+
+    retry_after_seconds = 5
+    template = N_("Another program holds the file for sessions and running tasks (runtime.db).")
+    next_step = N_("Let it end, or end it (fuser -v runtime.db in the data folder shows which it is); then try again.")
 
 
 class Runtime:
@@ -86,6 +98,7 @@ class Runtime:
         self._mutex = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
+        self._locked_until: float | None = None
 
     def read(self, sql: str, params: Sequence[Any] = ()) -> list[sqlite3.Row]:
         """All rows that a statement gives. Raises RuntimeUnavailable."""
@@ -138,7 +151,15 @@ class Runtime:
                 if db_errors.is_read_only(error):
                     # So it was opened while the system refused more; the next use opens another.
                     self.close()
+                if db_errors.is_locked(error):
+                    self._locked_until = time.monotonic() + _LOCKED_FOR_SECONDS
+                    self._wait_at_most(_SHORT_WAIT_MS)
+                    raise RuntimeLocked from error
                 raise RuntimeUnavailable from error
+
+    def _wait_at_most(self, milliseconds: int) -> None:
+        if self._connection is not None:
+            self._connection.execute(f"PRAGMA busy_timeout={milliseconds}")
 
     def _connected(self) -> sqlite3.Connection:
         # Another process may have set the file aside, and a fork must not share its parent's connection: both show
@@ -152,6 +173,9 @@ class Runtime:
             self.close()
             self._connection = self._open()
             self._identity = self._current_identity()
+        if self._locked_until is not None and time.monotonic() > self._locked_until:
+            self._wait_at_most(_WAIT_MS)
+            self._locked_until = None
         return self._connection
 
     def _current_identity(self) -> tuple[int, int] | None:
@@ -164,7 +188,7 @@ class Runtime:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives -wal and -shm the mode of the file, so it must be right before the first write.
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(self.path, timeout=5, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self.path, timeout=_WAIT_MS / 1000, isolation_level=None, check_same_thread=False)
         try:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode=WAL")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
 from tests.people import PASSWORD, add_person, csrf_token, sign_in
-from webadmin import accounts
+from webadmin import accounts, backups, runtime
+from webadmin.accounts import SYSTEM
 from webadmin.db import db
 
 
@@ -49,6 +53,28 @@ def test_a_mistake_in_setup_is_told_and_what_was_typed_stays(
     assert 'value="Ada"' in answer.text or "username" in fields
     assert PASSWORD not in answer.text
     assert client.get("/sign-in").headers["Location"] == "/setup"
+
+
+def test_setup_names_the_backups_that_lie_there(app: Flask, client: FlaskClient) -> None:
+    assert "in the folder" not in client.get("/setup").text
+    with app.app_context():
+        names = [backups.create(SYSTEM).name for _ in range(4)]
+    said = client.get("/setup").text
+    assert "4 backups in the folder, 4 verified" in said
+    assert [name in said for name in names] == [False, True, True, True]
+
+
+def test_locked_file_of_sessions_lets_nobody_in_and_says_what_to_do(app: Flask, client: FlaskClient) -> None:
+    add_person(app, "Ada")
+    token = csrf_token(client.get("/sign-in"))
+    with app.app_context(), closing(sqlite3.connect(runtime.current().path, isolation_level=None)) as other:
+        runtime.current().read("PRAGMA busy_timeout=1")
+        other.execute("BEGIN IMMEDIATE")
+        answer = client.post("/sign-in", data={"csrf_token": token, "username": "Ada", "password": PASSWORD})
+    assert answer.status_code == 503
+    assert "Another program holds the file for sessions" in answer.text
+    assert "fuser" in answer.text
+    assert client.get("/").status_code == 302
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,12 @@ import time_machine
 
 from tests.factories import make_record, store
 from tests.web.conftest import tile, words
-from webadmin import backups, catalogue, safety
+from webadmin import backups, catalogue, clock, safety
 from webadmin.accounts import SYSTEM
 from webadmin.backups import Kind
 from webadmin.db import db, transaction
+from webadmin.errors import Message
+from webadmin.web import dashboard
 
 
 def back_up(app):
@@ -51,6 +53,51 @@ def test_edits_since_the_backup_are_counted(app, browser):
     with app.app_context(), transaction() as session:
         catalogue.update(session, SYSTEM, "ast_1", {"desc": "new"}, version=1)
     assert "1 edit since then is not in a backup yet" in headline(browser.page("/"))
+
+
+def test_catalogue_that_went_back_is_not_said_to_be_unedited(app, browser, folder):
+    store(app, make_record())
+    with closing(sqlite3.connect(folder / "assistants.db")) as live, closing(sqlite3.connect(folder / "kept")) as kept:
+        live.backup(kept)
+        with app.app_context(), transaction() as session:
+            catalogue.update(session, SYSTEM, "ast_1", {"desc": "new"}, version=1)
+        back_up(app)
+        kept.backup(live)
+    with app.app_context():
+        backups.verify_all()
+        safety.forget()
+    said = headline(browser.page("/"))
+    assert "Since then the database went back to an older state" in said
+    assert "Nothing was edited" not in said
+
+
+def test_recovery_since_the_backup_is_told_with_its_copy(app, browser):
+    store(app, make_record())
+    back_up(app)
+    with app.app_context(), transaction() as session:
+        session.add(
+            backups.RestoreRun(
+                applied_at=clock.now_text(), actor_kind="person", actor="Ada", source_name="assistants_then.db",
+                source_sha256="", mode="recover", counts="{}", fingerprint="",
+            )
+        )  # fmt: skip
+    said = headline(browser.page("/"))
+    assert "Since then the database was recovered from assistants_then.db" in said
+    assert "Nothing was edited" not in said
+
+
+def test_line_that_is_a_sentence_gets_no_second_full_stop(app):
+    found = safety.Safety(
+        safety.State.CANNOT_WRITE,
+        safety.Color.BAD,
+        Message("No"),
+        Message("It is so."),
+        Message("Your data is at risk"),
+    )
+    with app.test_request_context():
+        text = dashboard._headline(db.session(), found, None, has_catalogue=False)["text"]
+    assert "It is so." in text
+    assert ".." not in text
 
 
 def test_how_long_a_restore_takes_is_told_beside_the_backup(app, browser):

@@ -41,7 +41,7 @@ from webadmin.catalogue.ids import decode_id, encode_id
 from webadmin.catalogue.limits import current_limits
 from webadmin.catalogue.oddities import Oddity, find_oddities
 from webadmin.catalogue.public import encode_open, get_open
-from webadmin.catalogue.recent import RecentChange, edits_since, recent
+from webadmin.catalogue.recent import RecentChange, edits_since, newest_edit, recent
 from webadmin.catalogue.records import (
     JSON_NAMES,
     STATUSES,
@@ -190,6 +190,7 @@ __all__ = [
     "may_move",
     "missing_triggers",
     "new_id",
+    "newest_edit",
     "newest_in_trash",
     "newest_number",
     "next_version",

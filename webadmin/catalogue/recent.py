@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, column, func, select, table
 from sqlalchemy.orm import Session
 
 from webadmin.catalogue.changes import FOUND
@@ -78,6 +78,12 @@ def _grouped(changes: Sequence[RecentChange], *, is_cut: bool) -> Iterator[Recen
 def _belongs(first: RecentChange, other: RecentChange) -> bool:
     same = (first.actor_kind, first.actor_name, first.source) == (other.actor_kind, other.actor_name, other.source)
     return same and first.source not in _ONE_BY_ONE
+
+
+def newest_edit(session: Session) -> str | None:
+    """The time of the latest edit of an assistant, as it is stored; None while there is none."""
+    edited: ColumnElement[str | None] = func.coalesce(column("updated_at"), column("created_at"))
+    return session.scalar(select(edited).select_from(table("assistants")).order_by(edited.desc()).limit(1))
 
 
 def edits_since(session: Session, instant: str) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ from webadmin.recovery.building import build
 from webadmin.recovery.copies import Copy, NothingToRecoverFrom, NotSound, kind_of, list_copies
 from webadmin.recovery.copies import Kind as CopyKind
 from webadmin.recovery.plan import Difference, Kind, Plan, PlanChanged, Report, is_prepared, open_plan
-from webadmin.recovery.swap import Recovery, apply, discard, find_outcome
+from webadmin.recovery.swap import Recovery, apply, discard, find_outcome, recovered_since
 from webadmin.recovery.workshop import RecoveryRuns, RecoveryStopped, remove_leftovers
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "list_copies",
     "open_plan",
     "recover",
+    "recovered_since",
     "remove_leftovers",
 ]
 

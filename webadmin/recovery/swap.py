@@ -91,6 +91,12 @@ def find_outcome(job_id: str) -> dict[str, Any] | None:
     return None if run is None else {"source": run.source_name}
 
 
+def recovered_since(session: Session, instant: str) -> str | None:
+    """The name of the copy from which the catalogue was recovered after a stored time; None when it was not."""
+    runs = select(RestoreRun.source_name).where(RestoreRun.mode == MODE, RestoreRun.applied_at > instant)
+    return session.scalar(runs.order_by(RestoreRun.id.desc()).limit(1))
+
+
 def discard(actor: Actor) -> None:
     """Drop what was prepared; the damaged file stays as it is. Raises Forbidden, RecoveryRuns."""
     accounts.require(actor, accounts.Permission.ADMINISTER)

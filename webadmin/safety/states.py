@@ -195,8 +195,8 @@ def _not_verified(facts: Facts) -> Safety | None:
     if facts.is_newest_verified and facts.newest_verified_at is not None:
         return None
     if facts.is_newest_bad:
-        title = Message(N_("Newest backup cannot be trusted"))
-        return _answer(State.NOT_VERIFIED, Color.WARN, title, Message(N_("Back up now")))
+        title = Message(N_("Newest backup not verified"))
+        return _answer(State.NOT_VERIFIED, Color.WARN, title, Message(N_("Altered or failed, back up now")))
     title = Message(N_("Newest backup not checked"))
     return _answer(State.NOT_VERIFIED, Color.WARN, title, Message(N_("Verify it")))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, abort, make_response, request, url_for
@@ -11,15 +12,18 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_wtf.csrf import generate_csrf
 
-from webadmin import accounts, catalogue, config, security, signing_in
+from webadmin import accounts, backups, catalogue, config, security, signing_in
+from webadmin.backups import State, Wanted
 from webadmin.db import db, transaction, translated_errors
-from webadmin.errors import Conflict, Invalid
+from webadmin.errors import Conflict, Invalid, Unavailable
 from webadmin.web.errors import read_fields, resend_page
+from webadmin.web.filters import number
 from webadmin.web.forms import CodeForm, SetupForm, SignInForm, show_problems
 from webadmin.web.htmx import page, redirect, wants_fragment
 
 # What is longer is no name of anybody, and need not be sent back.
 _NAME_SHOWN = 256
+_NEWEST_SHOWN = 3
 bp = Blueprint("auth", __name__)
 
 
@@ -155,6 +159,30 @@ def setup() -> ResponseReturnValue:
     return page("auth/setup.html", values=form.data, errors=errors, found=_found(), status=422 if form.errors else 200)
 
 
+def _found_backups() -> list[dict[str, Any]]:
+    """What lies in the backup folder, for somebody who has lost everything else."""
+    try:
+        with translated_errors():
+            history = backups.open_history(db.session())
+            tally, newest = history.tally(), list(islice(history.walk(Wanted(has_file=True)), _NEWEST_SHOWN))
+    except Unavailable:
+        return []
+    if not newest:
+        return []
+    good = tally.in_state(State.VERIFIED)
+    title = ngettext(
+        "%(count)s backup in the folder, %(good)s verified",
+        "%(count)s backups in the folder, %(good)s verified",
+        tally.files,
+        count=number(tally.files),
+        good=number(good),
+    )
+    names = gettext(", ").join(backup.name for backup in newest)
+    line = gettext("The newest: %(names)s. After this step the page of backups restores any of them.", names=names)
+    tone, name = ("ok", "shield-check") if good else ("warn", "shield-question")
+    return [{"icon": name, "tone": tone, "title": title, "line": line}]
+
+
 def _found() -> list[dict[str, Any]]:
     """What is on this machine, for the person who makes the first account."""
     settings = config.current()
@@ -169,7 +197,7 @@ def _found() -> list[dict[str, Any]]:
         )
     else:
         title, line = gettext("No catalogue yet."), gettext("You can start empty, or import a file next.")
-    rows = [{"icon": "database", "tone": "ok" if n else "", "title": title, "line": line}]
+    rows = [{"icon": "database", "tone": "ok" if n else "", "title": title, "line": line}, *_found_backups()]
     if settings.auto_backup_enabled:
         line = gettext(
             "Every day at %(time)s · kept %(days)d days",

@@ -11,7 +11,7 @@ from flask_babel import gettext, ngettext
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, safety
+from webadmin import backups, catalogue, clock, recovery, safety
 from webadmin.backups import Backup, History, State, Tally, Wanted
 from webadmin.catalogue import Query, RecentChange, Summary
 from webadmin.db import db, translated_errors
@@ -62,14 +62,15 @@ def _or_none(read: Callable[[], _T]) -> _T | None:
 
 
 def _headline(session: Session, found: Safety, newest: Backup | None, *, has_catalogue: bool) -> dict[str, Any]:
-    said: list[str] = []
+    said: list[str | None] = []
     if found.state is not safety.State.SAFE:
-        told = Markup("<strong>{}</strong> · {}{}").format(message(found.title), message(found.line), gettext("."))
+        # What a line was taken from may be a sentence already.
+        line = message(found.line).rstrip(".。")
+        told = Markup("<strong>{}</strong> · {}{}").format(message(found.title), line, gettext("."))
         said.append(told)
     if newest is not None and newest.made_at is not None:
         said.append(_last_backup(newest))
-        edits = _or_none(lambda: catalogue.edits_since(session, clock.to_text(newest.made_at or clock.now())))
-        said += [_edits(*edits)] if edits else []
+        said.append(_or_none(lambda: _since(session, newest)))
         said += backup_cards.restore_time(newest)
     elif has_catalogue:
         said.append(gettext("There is no verified backup of the catalogue yet."))
@@ -92,6 +93,26 @@ def _last_backup(newest: Backup) -> str:
             when=time_element(newest.made_at),
         )
     )
+
+
+def _since(session: Session, newest: Backup) -> str:
+    """What happened since that backup, as far as the catalogue can tell: one that went back has lost its memory."""
+    made_at = clock.to_text(newest.made_at or clock.now())
+    edits = catalogue.edits_since(session, made_at)
+    in_backup = newest.contents.newest_edit if newest.contents else None
+    if source := recovery.recovered_since(session, made_at):
+        went_back = gettext(
+            "Since then the database was recovered from %(name)s: what was saved after that copy and could not be read"
+            " any more is not in it, and cannot be counted.",
+            name=source,
+        )
+    elif not any(edits) and in_backup and in_backup > (catalogue.newest_edit(session) or ""):
+        went_back = gettext(
+            "Since then the database went back to an older state: this backup holds edits that it does not have."
+        )
+    else:
+        return _edits(*edits)
+    return sentences([went_back, _edits(*edits) if any(edits) else gettext("Back up now to keep it as it is.")])
 
 
 def _edits(count: int, is_more: bool) -> str:  # noqa: FBT001 - a pair that the catalogue gives

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -115,37 +116,43 @@ def _failed(job: Job) -> Ending:
 
 
 def _done(job: Job) -> Ending:
-    result = job.result or {}
-    if job.kind == MANUAL_BACKUP:
-        text = ngettext(
-            "Backup made and verified: %(count)s record, %(size)s.",
-            "Backup made and verified: %(count)s records, %(size)s.",
-            result["recordCount"],
-            count=number(result["recordCount"]),
-            size=size(result["fileSize"]),
-        )
-        href = url_for("backups.show", name=result["filename"])
-        return Ending("ok", text, href=href, label=gettext("Show the backup"))
-    if job.kind == VERIFY:
-        state = BACKUP_STATES[result["state"]]
-        text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
-        href = url_for("backups.show", name=result["name"])
-        return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
-    if job.kind == jobs.VERIFY_ALL:
-        return _all_verified(result)
-    if job.kind == COMPARE:
-        href = url_for("comparisons.show", **{name: value for name, value in result.items() if value})
-        return Ending("ok", gettext("Compared."), href=href, label=gettext("Show what differs"))
-    if job.kind == IMPORT:
-        return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
-    if job.kind == recoveries.BUILD:
-        return Ending("ok", gettext("The recovery is prepared."), href=url_for("recovery.show"), label=gettext("Go on"))
-    if job.kind == recoveries.APPLY:
-        return _recovered(result)
-    return Ending("ok", gettext("Done."))
+    told = _ENDINGS.get(job.kind)
+    return told(job, job.result or {}) if told is not None else Ending("ok", gettext("Done."))
 
 
-def _recovered(result: dict[str, Any]) -> Ending:
+def _backed_up(_job: Job, result: dict[str, Any]) -> Ending:
+    text = ngettext(
+        "Backup made and verified: %(count)s record, %(size)s.",
+        "Backup made and verified: %(count)s records, %(size)s.",
+        result["recordCount"],
+        count=number(result["recordCount"]),
+        size=size(result["fileSize"]),
+    )
+    href = url_for("backups.show", name=result["filename"])
+    return Ending("ok", text, href=href, label=gettext("Show the backup"))
+
+
+def _verified(_job: Job, result: dict[str, Any]) -> Ending:
+    state = BACKUP_STATES[result["state"]]
+    text = gettext("%(name)s: %(state)s.", name=result["name"], state=gettext(state.text))
+    href = url_for("backups.show", name=result["name"])
+    return Ending("bad" if state.tone == "bad" else "ok", text, href=href, label=gettext("Show the backup"))
+
+
+def _compared(_job: Job, result: dict[str, Any]) -> Ending:
+    href = url_for("comparisons.show", **{name: value for name, value in result.items() if value})
+    return Ending("ok", gettext("Compared."), href=href, label=gettext("Show what differs"))
+
+
+def _imported(job: Job, _result: dict[str, Any]) -> Ending:
+    return Ending("ok", gettext("The import is done."), href=_page_of(job), label=gettext("Show the result"))
+
+
+def _prepared(_job: Job, _result: dict[str, Any]) -> Ending:
+    return Ending("ok", gettext("The recovery is prepared."), href=url_for("recovery.show"), label=gettext("Go on"))
+
+
+def _recovered(_job: Job, result: dict[str, Any]) -> Ending:
     """What a recovery put in place; of one that was killed at its very end only the copy is known."""
     text = gettext("Recovered from %(name)s.", name=result["source"])
     if "recovered" in result:
@@ -161,13 +168,25 @@ def _recovered(result: dict[str, Any]) -> Ending:
     return Ending("ok", text, hint, url_for("health.show"), gettext("Look at the checks"))
 
 
-def _all_verified(counts: dict[str, int]) -> Ending:
+def _all_verified(_job: Job, counts: dict[str, int]) -> Ending:
     """How many files are in which state; one that cannot be relied on decides the colour."""
     known = [(word, counts[state]) for state, word in BACKUP_STATES.items() if state in counts]
     told = [gettext("%(state)s: %(count)s", state=gettext(word.text), count=number(count)) for word, count in known]
     is_bad = any(word.tone == "bad" for word, _ in known)
     text = gettext(", ").join(told) or gettext("No backups yet.")
     return Ending("bad" if is_bad else "ok", text, href=url_for("backups.history"), label=gettext("Show the backups"))
+
+
+_ENDINGS: dict[str, Callable[[Job, dict[str, Any]], Ending]] = {
+    MANUAL_BACKUP: _backed_up,
+    VERIFY: _verified,
+    jobs.VERIFY_ALL: _all_verified,
+    COMPARE: _compared,
+    IMPORT: _imported,
+    recoveries.BUILD: _prepared,
+    recoveries.APPLY: _recovered,
+}
+"""How each kind of task that ended well is told; one that is not here is just done."""
 
 
 def _page_of(job: Job) -> str:
