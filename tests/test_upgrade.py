@@ -26,7 +26,8 @@ from pathlib import Path
 from flask import Flask
 from sqlalchemy.orm import Session
 from sqlalchemy import event
-from webadmin import catalogue, db
+from webadmin import audit, catalogue, db
+from webadmin.accounts import SYSTEM
 
 path = Path(sys.argv[1])
 
@@ -48,6 +49,7 @@ def attempt(after: int) -> bool:
         with db.writing(engine) as connection:
             if db.schema_state(connection) is not db.SchemaState.CURRENT:
                 db.migrate(connection)
+            audit.protect(connection, SYSTEM)
             catalogue.adopt(connection)
         os._exit(0)
     return os.waitpid(child, 0)[1] == 0
@@ -70,6 +72,7 @@ _BACK_TO_0004 = (
     "ALTER TABLE aa_user DROP COLUMN has_single_keys",
     "ALTER TABLE aa_user DROP COLUMN totp_secret",
     "DROP TABLE aa_recovery_code",
+    "DROP TABLE aa_audit",
 )
 
 

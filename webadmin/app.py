@@ -12,6 +12,7 @@ from flask_babel import Babel
 from webadmin import (
     accounts,
     api,
+    audit,
     cli,
     config,
     cors,
@@ -111,6 +112,7 @@ def _log_requests(app: Flask) -> None:
     def begin() -> None:
         g.began_at = time.perf_counter()
         observability.new_request_id()
+        audit.come_from("api" if security.is_for_program() else "page", request.remote_addr)
 
     @app.after_request
     def end(response: Response) -> Response:

@@ -63,6 +63,13 @@ _STEPS: tuple[tuple[str, ...], ...] = (
     ),
     ("ALTER TABLE sessions ADD COLUMN address TEXT", "ALTER TABLE sessions ADD COLUMN agent TEXT"),
     ("CREATE TABLE code_use (user_id INTEGER PRIMARY KEY, step INTEGER NOT NULL)",),
+    (
+        "CREATE TABLE audit_waiting (id INTEGER PRIMARY KEY AUTOINCREMENT, entry TEXT NOT NULL)",
+        """CREATE TABLE refusals (
+            caller TEXT PRIMARY KEY, began_at INTEGER NOT NULL, made INTEGER NOT NULL,
+            most INTEGER NOT NULL) WITHOUT ROWID""",
+        "CREATE INDEX refusals_began_at ON refusals (began_at)",
+    ),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)

@@ -24,6 +24,7 @@ from flask import Flask
 from flask_apscheduler import APScheduler
 
 from webadmin import (
+    audit,
     backups,
     catalogue,
     clock,
@@ -143,6 +144,7 @@ class Scheduler:
 
     def _if(self, may_act: Callable[[], bool], task: Callable[[], None]) -> Callable[[], None]:
         def run() -> None:
+            audit.come_from("scheduler")
             with self._app.app_context(), _told(task.__name__):
                 self._app.extensions["settings"].refresh()
                 if may_act():
@@ -280,6 +282,8 @@ class Scheduler:
         """What killed tasks left behind; once a day, and at the start, retention and trash."""
         jobs.running()
         jobs.forget_old()
+        with _told("activity"):
+            audit.settle()
         today = clock.now().astimezone(config.current().timezone).date()
         if self._day_done == today:
             return

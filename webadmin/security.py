@@ -214,7 +214,7 @@ def _identify() -> None:
     if isinstance(session, ServerSession) and session.failure is not None:
         raise session.failure
     token = _token() if is_bearer_call(request) else None
-    g.actor = Actor(ActorKind.TOKEN, token.name, token.role) if token else _person_actor()
+    g.actor = Actor(ActorKind.TOKEN, token.name, token.role, token.id) if token else _person_actor()
     if is_api() and current_person() is None and not is_preflight():
         _count_call(throttle.by_token(token.id) if token else throttle.by_address(request.remote_addr))
 
@@ -308,7 +308,7 @@ def _token() -> accounts.ValidToken | None:
 def _person_actor() -> Actor | None:
     if "_user_id" not in session or not current_user.is_authenticated:
         return None
-    return Actor(ActorKind.PERSON, g.person.name, g.person.role)
+    return Actor(ActorKind.PERSON, g.person.name, g.person.role, g.person.user_id)
 
 
 def _load_person(user_id: str) -> SignedIn | None:

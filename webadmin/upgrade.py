@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from webadmin import backups, catalogue, clock, config, damage, db, snapshots
+from webadmin import audit, backups, catalogue, clock, config, damage, db, snapshots
 from webadmin.accounts import SYSTEM, Actor
 from webadmin.errors import N_, Conflict, DomainError, Unavailable
 
@@ -143,6 +143,7 @@ def _upgrade(engine: Engine) -> None:
         # Another process may have been first while this one waited for the lock.
         if db.schema_state(connection) is not db.SchemaState.CURRENT:
             _migrate(connection)
+        audit.protect(connection, SYSTEM)
         count = catalogue.adopt(connection)
     _log.info("The database is at the current schema; %d assistants got a revision.", count)
 

@@ -21,11 +21,12 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, by name, and with which role."""
+    """Who acts, by name, and with which role; `id` is the number of a person or a token."""
 
     kind: ActorKind
     name: str
     role: str = "admin"
+    id: int | None = None
 
 
 SCHEDULER = Actor(ActorKind.SCHEDULER, N_("scheduler"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import getpass
 import json
 import os
 import sqlite3
@@ -16,7 +17,7 @@ import click
 from flask import current_app
 from sqlalchemy.exc import DBAPIError
 
-from webadmin import db
+from webadmin import audit, db
 from webadmin.errors import DomainError, Message
 
 _PROBLEMS_SHOWN = 20
@@ -71,6 +72,7 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command, unless it needs the database and that could not be opened."""
         # Python leaves None where a stream was closed before the start.
+        audit.come_from("command-line", _account())
         sys.stdin = sys.stdin or Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115 (open to the end)
         try:
             trouble = current_app.extensions.get("database_trouble")
@@ -86,6 +88,14 @@ class Command(click.Command):
             if known is None:
                 raise
             raise failure(known.message, known.hint) from error
+
+
+def _account() -> str | None:
+    """The account of the system that runs the command; a container may have none for its number."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())
 
 
 def tell(text: str) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from webadmin import clock, db_errors, problems, runtime
+from webadmin import audit, clock, db_errors, problems, runtime
 from webadmin.errors import N_, Conflict, DomainError, Message, Unavailable
 from webadmin.jobs import rows, watching
 from webadmin.jobs.models import Cancelled, Failure, Job, Named, State, Waiting
@@ -156,11 +156,11 @@ def resume(id: str, work: Work, *, params: dict[str, Any] | None = None) -> Job:
 def _run_in_thread(job: Job, work: Work, lock: FileLock) -> None:
     if _context_provider is None:
         raise RuntimeError("jobs.use() has not been called")
-    open_context, store = _context_provider(), runtime.current()
+    open_context, store, origin = _context_provider(), runtime.current(), audit.origin()
 
     def run() -> None:
         try:
-            with open_context():
+            with open_context(), audit.coming_from(origin):
                 _perform(job, work, store)
         finally:
             lock.release()
