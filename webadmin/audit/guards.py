@@ -33,11 +33,11 @@ _IS_TO_STAY = f"""
 _REFUSE = "BEGIN SELECT RAISE(ABORT, 'the activity log is append-only'); END"
 # REPLACE fires no delete trigger unless `recursive_triggers` is on, which each program decides for itself: so an INSERT
 # that names a number in use is refused. Where none is named, NEW.number is -1 here.
+_IS_IN_USE = "NEW.number > 0 AND EXISTS (SELECT 1 FROM aa_audit WHERE number = NEW.number)"
 _TRIGGERS = {
     "aa_audit_no_update": f"BEFORE UPDATE ON aa_audit {_REFUSE}",
-    "aa_audit_no_delete": f"BEFORE DELETE ON aa_audit WHEN {_IS_TO_STAY} {_REFUSE}",  # noqa: S608 (constants)
-    "aa_audit_no_replace": "BEFORE INSERT ON aa_audit WHEN NEW.number > 0"
-    f" AND EXISTS (SELECT 1 FROM aa_audit WHERE number = NEW.number) {_REFUSE}",
+    "aa_audit_no_delete": f"BEFORE DELETE ON aa_audit WHEN {_IS_TO_STAY} {_REFUSE}",
+    "aa_audit_no_replace": f"BEFORE INSERT ON aa_audit WHEN {_IS_IN_USE} {_REFUSE}",
 }
 _STATEMENTS = {name: f"CREATE TRIGGER {name} {text}" for name, text in _TRIGGERS.items()}
 
