@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic.config import Config as AlembicConfig
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy.orm import Session
 
 from tests import earlier
 from webadmin import backups, db, runtime, upgrade
-from webadmin.config import Config
+from webadmin.config import PROJECT, Config
 from webadmin.runtime import Runtime
 
 _KILLS = '''
@@ -209,3 +211,14 @@ def test_a_file_that_is_no_database_is_refused_and_left_alone(
     with pytest.raises(upgrade.NotOpened, match=r"assistants\.db cannot be opened"):
         opening()
     assert (folder / "assistants.db").read_bytes() == b"not a database at all, " * 400
+
+
+def test_the_schemas_that_are_known_are_those_of_the_migrations() -> None:
+    """The program reads them from the names of their files, as a start that upgrades nothing does without Alembic."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(db.__file__).parent / "migrations"))
+    migrations = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    assert list(db.known_schemas()) == migrations[::-1]
+    loaded = "import sys, webadmin.app, webadmin.scheduler, webadmin.server; print('alembic' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", loaded], cwd=PROJECT, capture_output=True, check=True)
+    assert said.stdout == b"False\n"
