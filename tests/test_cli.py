@@ -67,7 +67,9 @@ class TestRefusals:
             (["user", "add", "Ada", "--role", "owner", "--password-stdin"], "use one of viewer, editor"),
             (["token", "add", "t", "--role", "owner"], "use one of viewer, editor"),
             (["token", "add", "t", "--role", "admin", "--expires-days", "0"], "from 1 to 3650"),
+            (["token", "add", "t", "--role", "admin", "--purpose", "all"], "use some of read, write"),
             (["token", "revoke", "t"], "no such token"),
+            (["token", "rotate", "t"], "no such token"),
             (["user", "reset-password", "Nobody"], "no account named “Nobody”"),
         ],
     )
@@ -115,6 +117,23 @@ class TestPeople:
             site.flask("token", "revoke", "nightly")
             assert client.get("/api/assistants/backup/export").status_code == 401
         assert json.loads(site.flask("token", "list", "--json").stdout) == []
+
+    def test_token_is_rotated_while_the_server_runs(self, site):
+        added = site.flask("token", "add", "robot", "--role", "admin", "--purpose", "read", "--purpose", "backup")
+        server = site.serve()
+        with site.client(server, added.stdout.strip()) as old:
+            rotated = site.flask("token", "rotate", "robot")
+            assert re.fullmatch(r"aat_\S+\n", rotated.stdout)
+            assert "valid until" in rotated.stderr
+            with site.client(server, rotated.stdout.strip()) as new:
+                assert [client.get("/api/assistants").status_code for client in (old, new)] == [200, 200]
+                assert "purpose write may" in new.post("/api/assistants", json={}).json()["error"]["message"]
+                [listed] = json.loads(site.flask("token", "list", "--json").stdout)
+                assert listed["purposes"] == ["read", "backup"]
+                assert listed["oldTextUsedAt"]
+                assert "read backup" in site.flask("token", "list").stdout
+                site.flask("token", "end-old", "robot")
+                assert [client.get("/api/assistants").status_code for client in (old, new)] == [401, 200]
 
 
 class TestBackups:

@@ -18,7 +18,8 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from tests import earlier
-from webadmin import backups, db, runtime, upgrade
+from webadmin import accounts, backups, db, runtime, upgrade
+from webadmin.accounts import Purpose
 from webadmin.config import PROJECT, Config
 from webadmin.runtime import Runtime
 
@@ -75,7 +76,14 @@ _BACK_TO_0004 = (
     "ALTER TABLE aa_user DROP COLUMN totp_secret",
     "DROP TABLE aa_recovery_code",
     "DROP TABLE aa_audit",
+    "DROP INDEX aa_idx_token_old",
+    *(
+        f"ALTER TABLE aa_token DROP COLUMN {name}"
+        for name in ("purposes", "rotated_at", "old_hash", "old_hint", "old_until")
+    ),
 )
+_TOKEN_OF_THEN = """INSERT INTO aa_token (name, role, token_hash, hint, created_at, created_by)
+    VALUES ('nightly', 'admin', ?, 'aat_text', '2026-01-01T00:00:00.000Z', 'system')"""
 
 
 @pytest.fixture
@@ -164,6 +172,7 @@ def test_the_backup_before_an_upgrade_of_our_own_schema_is_made_and_listed(
     connection = sqlite3.connect(earlier_file)
     for statement in _BACK_TO_0004:
         connection.execute(statement)
+    connection.execute(_TOKEN_OF_THEN, [hashlib.sha256(b"aat_text").hexdigest()])
     connection.execute("UPDATE aa_schema_version SET version_num = '0004'")
     connection.commit()
     connection.close()
@@ -173,8 +182,10 @@ def test_the_backup_before_an_upgrade_of_our_own_schema_is_made_and_listed(
         backups.sync()
         with db.reading() as session:
             listed = backups.list_backups(Session(session))
+            token = accounts.authenticate_token(Session(session), "aat_text")
     assert (listed[0].name, listed[0].state) == (done.safety_backup, "verified")
     assert listed[0].contents is not None
+    assert (token.name, token.purposes) == ("nightly", set(Purpose))
 
 
 def test_without_a_safety_backup_there_is_no_upgrade(

@@ -58,6 +58,7 @@ _BY_PERMISSION = {
         people.confirm_reset_second_factor people.reset_second_factor
         people.confirm_deactivate people.deactivate people.activate
         settings.tokens settings.add_token settings.confirm_revoke settings.revoke_token
+        settings.confirm_rotate settings.rotate_token settings.confirm_end_old settings.end_old
         backup_settings.schedule backup_settings.save_schedule backup_settings.preview_schedule
         backup_settings.retention backup_settings.save_retention backup_settings.preview_retention
         notification_settings.show notification_settings.save_destinations
@@ -70,11 +71,11 @@ NEEDED: dict[str, Permission] = {
 
 
 def is_open_to(actor: Actor, endpoint: str) -> bool:
-    """Whether the actor's role may call what stands behind an endpoint."""
+    """Whether the actor may call what stands behind an endpoint."""
     return endpoint in _TO_ANYBODY or (endpoint in NEEDED and may(actor, NEEDED[endpoint]))
 
 
 def check(actor: Actor, endpoint: str) -> None:
-    """Raises Forbidden unless the actor's role may call what stands behind an endpoint."""
+    """Raises Forbidden unless the actor may call what stands behind an endpoint."""
     if not is_open_to(actor, endpoint):
-        raise NotAllowed(NEEDED.get(endpoint, Permission.ADMINISTER))
+        raise NotAllowed(actor, NEEDED.get(endpoint, Permission.ADMINISTER))

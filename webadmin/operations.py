@@ -89,10 +89,10 @@ def locked_by() -> Busy | None:
 
 
 def cancel(actor: Actor, id: str) -> Job:
-    """Ask a task to stop: one's own, or as an administrator any. Raises NotFound, Forbidden."""
+    """Ask a task to stop: one's own, or as who may manage backups any. Raises NotFound, Forbidden."""
     job = jobs.get(id)
     if (job.actor_kind, job.actor_name) != (actor.kind, actor.name):
-        require(actor, Permission.ADMINISTER)
+        require(actor, Permission.MANAGE_BACKUPS)
     return jobs.cancel(id)
 
 

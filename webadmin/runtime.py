@@ -70,6 +70,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
             most INTEGER NOT NULL) WITHOUT ROWID""",
         "CREATE INDEX refusals_began_at ON refusals (began_at)",
     ),
+    ("ALTER TABLE token_use ADD COLUMN old_used_at TEXT",),
 )
 
 _TABLES = sum(statement.startswith("CREATE TABLE") for step in _STEPS for statement in step)

@@ -214,7 +214,7 @@ def _identify() -> None:
     if isinstance(session, ServerSession) and session.failure is not None:
         raise session.failure
     token = _token() if is_bearer_call(request) else None
-    g.actor = Actor(ActorKind.TOKEN, token.name, token.role, token.id) if token else _person_actor()
+    g.actor = _token_actor(token) if token else _person_actor()
     if is_api() and current_person() is None and not is_preflight():
         _count_call(throttle.by_token(token.id) if token else throttle.by_address(request.remote_addr))
 
@@ -303,6 +303,10 @@ def _token() -> accounts.ValidToken | None:
     text = request.headers["Authorization"][6:].strip()
     with db.translated_errors():
         return accounts.authenticate_token(db.db.session(), text, address=request.remote_addr)
+
+
+def _token_actor(token: accounts.ValidToken) -> Actor:
+    return Actor(ActorKind.TOKEN, token.name, token.role, token.id, token.purposes)
 
 
 def _person_actor() -> Actor | None:

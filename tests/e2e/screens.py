@@ -368,7 +368,16 @@ SCREENS = [
     Screen("settings - no tokens", "empty", "/settings/tokens"),
     Screen("settings - tokens", "full", "/settings/tokens"),
     Screen("settings - token refused", "full", "/settings/tokens", send("main .primary", shows="[role=alert]")),
-    Screen("settings - question before revoking", "full", "/settings/tokens", press("td .btn", shows="dialog h1")),
+    Screen("settings - question before rotating", "full", "/settings/tokens", press("td .btn", shows="dialog h1")),
+    Screen(
+        "settings - question before revoking",
+        "full",
+        "/settings/tokens",
+        press("td .btn:last-child", shows="dialog h1"),
+    ),
+    Screen(
+        "settings - token rotated", "full", "/settings/tokens/{rotated}/rotate", press(".primary", shows="#token-text")
+    ),
     Screen("settings - schedule", "full", "/settings/schedule"),
     Screen(
         "settings - schedule refused",

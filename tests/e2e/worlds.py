@@ -155,7 +155,9 @@ def _full(world: World) -> None:
     with world.app.app_context(), transaction() as session:
         token, _text = accounts.issue_token(session, SYSTEM, "chat front end", expires_days=30)
         world.names["token"] = str(token.id)
-        accounts.issue_token(session, SYSTEM, "script")
+        rotated, _text = accounts.issue_token(session, SYSTEM, "script", purposes=["read", "backup"])
+        accounts.rotate_token(session, SYSTEM, rotated.id, expires_days=None)
+        world.names["rotated"] = str(rotated.id)
         accounts.invite(session, SYSTEM, LONG[:60])
         kept_out, _password = accounts.invite(session, SYSTEM, "前同事")
         world.names["kept_out"] = str(accounts.deactivate(session, SYSTEM, kept_out.id).id)

@@ -21,12 +21,16 @@ class ActorKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, by name, and with which role; `id` is the number of a person or a token."""
+    """Who acts, by name, and with which role; `id` is the number of a person or a token.
+
+    `purposes` are those of a token; None is whatever the role may.
+    """
 
     kind: ActorKind
     name: str
     role: str = "admin"
     id: int | None = None
+    purposes: frozenset[str] | None = None
 
 
 SCHEDULER = Actor(ActorKind.SCHEDULER, N_("scheduler"))

@@ -42,7 +42,10 @@ class RecoveryCode(Base):
 
 
 class Token(Base):
-    """An API token: only the SHA-256 of its text is kept, and its first characters to recognise it by."""
+    """An API token: only the SHA-256 of its text is kept, and its first characters to recognise it by.
+
+    After a rotation its text of before is valid beside the new one until `old_until`.
+    """
 
     __tablename__ = "aa_token"
 
@@ -55,3 +58,9 @@ class Token(Base):
     created_by: Mapped[str]
     expires_at: Mapped[str | None]
     revoked_at: Mapped[str | None]
+    # Words of `Purpose`, with spaces between.
+    purposes: Mapped[str]
+    rotated_at: Mapped[str | None]
+    old_hash: Mapped[str | None] = mapped_column(unique=True)
+    old_hint: Mapped[str | None]
+    old_until: Mapped[str | None]

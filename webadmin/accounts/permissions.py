@@ -1,7 +1,11 @@
-"""Who may do what: four roles, each with the permissions of the ones before it and more."""
+"""Who may do what: four roles, each with the permissions of the ones before it and more.
+
+A token has purposes besides: it may do what its role allows and one of its purposes covers.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
 from webadmin.accounts.actor import Actor
@@ -30,6 +34,14 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
+class Purpose(StrEnum):
+    """What a token was made for, as it is stored."""
+
+    READ = "read"
+    WRITE = "write"
+    BACKUP = "backup"
+
+
 _EDITOR = frozenset({Permission.READ, Permission.WRITE, Permission.EXPORT, Permission.BACK_UP})
 ALLOWED: dict[str, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.READ}),
@@ -37,29 +49,52 @@ ALLOWED: dict[str, frozenset[Permission]] = {
     Role.REVIEWER: _EDITOR | {Permission.PUBLISH},
     Role.ADMIN: frozenset(Permission),
 }
+# Nothing covers ADMINISTER: people, tokens and settings are for who signs in.
+COVERED: dict[str, frozenset[Permission]] = {
+    Purpose.READ: frozenset({Permission.READ, Permission.EXPORT}),
+    Purpose.WRITE: frozenset({Permission.WRITE, Permission.PUBLISH}),
+    Purpose.BACKUP: frozenset(
+        {Permission.READ, Permission.EXPORT, Permission.BACK_UP, Permission.IMPORT, Permission.MANAGE_BACKUPS}
+    ),
+}
 _ROLE_LIST = ", ".join(Role)
+_PURPOSE_LIST = ", ".join(Purpose)
 
 
 def may(actor: Actor, permission: Permission) -> bool:
-    """Whether the actor's role has the permission; a role that this version does not know has none."""
-    return permission in ALLOWED.get(actor.role, frozenset())
+    """Whether role and purposes of the actor give the permission; those that this version does not know give none."""
+    return _has_role_for(actor, permission) and (
+        actor.purposes is None or any(permission in COVERED.get(purpose, ()) for purpose in actor.purposes)
+    )
 
 
 def require(actor: Actor, permission: Permission) -> None:
-    """Raises Forbidden, which says whom to ask, unless the actor's role has the permission."""
+    """Raises Forbidden, which says what is missing and whom to ask, unless the actor has the permission."""
     if not may(actor, permission):
-        raise NotAllowed(permission)
+        raise NotAllowed(actor, permission)
+
+
+def _has_role_for(actor: Actor, permission: Permission) -> bool:
+    return permission in ALLOWED.get(actor.role, frozenset())
 
 
 class NotAllowed(Forbidden):
-    """The role of the actor lacks a permission."""
+    """The role of the actor lacks a permission, or none of the purposes of a token covers it."""
 
-    def __init__(self, permission: Permission) -> None:
-        if permission is Permission.PUBLISH:
-            said, hint = N_("What is published only a reviewer or an administrator may change."), N_("Ask one of them.")
+    def __init__(self, actor: Actor, permission: Permission) -> None:
+        purposes = [purpose for purpose, covered in COVERED.items() if permission in covered]
+        if purposes and _has_role_for(actor, permission):
+            super().__init__(
+                N_("This token was not made for that. One with the purpose %(purposes)s may."),
+                hint=N_("Ask an administrator for such a token."),
+                purposes=" / ".join(purposes),
+            )
+        elif permission is Permission.PUBLISH:
+            super().__init__(
+                N_("What is published only a reviewer or an administrator may change."), hint=N_("Ask one of them.")
+            )
         else:
-            said, hint = N_("Your role cannot do this. Ask an administrator."), None
-        super().__init__(said, hint=hint)
+            super().__init__(N_("Your role cannot do this. Ask an administrator."))
         self.permission = permission
 
 
@@ -71,3 +106,16 @@ def check_role(role: str) -> Role:
         template = N_("There is no role “%(role)s”; use one of %(roles)s.")
         params = {"role": role, "roles": _ROLE_LIST}
         raise Invalid(template, problems=[Problem(Message(template, params), field="role")], **params) from None
+
+
+def check_purposes(purposes: Collection[str]) -> frozenset[str]:
+    """Return purposes that can be given to a token. Raises Invalid for none and for any other."""
+    unknown = sorted(set(purposes) - set(Purpose))
+    if purposes and not unknown:
+        return frozenset(purposes)
+    if unknown:
+        template = N_("There is no purpose “%(purpose)s”; use some of %(purposes)s.")
+        params = {"purpose": unknown[0], "purposes": _PURPOSE_LIST}
+    else:
+        template, params = N_("Choose at least one purpose."), {}
+    raise Invalid(template, problems=[Problem(Message(template, params), field="purposes")], **params)

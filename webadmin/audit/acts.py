@@ -71,6 +71,8 @@ class Act(StrEnum):
     SECOND_FACTOR_RESET = "person.second-factor-reset"
     CODES_RENEWED = "person.codes"
     TOKEN_MADE = "token.add"  # noqa: S105 (no secret)
+    TOKEN_ROTATED = "token.rotate"  # noqa: S105 (no secret)
+    TOKEN_TEXT_ENDED = "token.end-old"  # noqa: S105 (no secret)
     TOKEN_REVOKED = "token.revoke"  # noqa: S105 (no secret)
 
     LOG_EXPORTED = "audit.export"
@@ -134,6 +136,8 @@ WORDS: dict[Act, str] = {
     Act.SECOND_FACTOR_RESET: N_("Second factor reset"),
     Act.CODES_RENEWED: N_("Recovery codes renewed"),
     Act.TOKEN_MADE: N_("Token made"),
+    Act.TOKEN_ROTATED: N_("Token given another text"),
+    Act.TOKEN_TEXT_ENDED: N_("Earlier text of a token ended"),
     Act.TOKEN_REVOKED: N_("Token revoked"),
     Act.LOG_EXPORTED: N_("Activity exported"),
     Act.LOG_PRUNED: N_("Old activity removed"),

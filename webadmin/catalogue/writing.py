@@ -59,10 +59,12 @@ def write_records(connection: Connection, actor: Actor, changes: Iterable[Change
 
     The caller holds the write transaction and has absorbed foreign changes before. `changes` is read lazily, so it
     may raise to cancel: the caller's transaction then rolls everything back, as with NotAllowed, which is raised for
-    a change that the actor may not make (`needed`).
+    a change that the actor may not make (`needed`). What is imported (`source`) takes IMPORT alone, whatever it is.
     """
     of = rows.shape(connection)
-    if not may(actor, Permission.PUBLISH):
+    if source == "import":
+        require(actor, Permission.IMPORT)
+    elif not may(actor, Permission.PUBLISH):
         changes = _allowed(actor, changes)
     count = 0
     for batch in rows.batches(changes, lambda change: change.record):

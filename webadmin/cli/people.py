@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
 from webadmin import accounts
-from webadmin.accounts import COMMAND_LINE, Actor, User
+from webadmin.accounts import COMMAND_LINE, Actor, ListedToken, Purpose, User
 from webadmin.cli.output import Command, Failed, is_terminal, note, show_json, show_table, tell
 from webadmin.db import db, transaction
 
 user = AppGroup("user", help="People who may sign in.")
 token = AppGroup("token", help="Tokens with which programs call the API.")
 
+_IN_JSON_ONLY = frozenset({"rotatedAt", "oldTextUsedAt"})
 _role = click.option("--role", required=True, metavar="ROLE", help="viewer, editor, reviewer or admin.")
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -109,29 +111,62 @@ def reset_second_factor(name: str) -> None:
 @token.command("add", cls=Command)
 @click.argument("name")
 @_role
+@click.option(
+    "--purpose",
+    "purposes",
+    multiple=True,
+    metavar="PURPOSE",
+    help="read, write or backup; once for each. All of them, if not given.",
+)
 @click.option("--expires-days", type=int, metavar="N", help="Days until it ends; never, if not given.")
-def add_token(name: str, role: str, expires_days: int | None) -> None:
+def add_token(name: str, role: str, purposes: tuple[str, ...], expires_days: int | None) -> None:
     """Make a token and print it, and nothing else, once."""
     with transaction() as session:
-        _, text = accounts.issue_token(session, COMMAND_LINE, name, role=role, expires_days=expires_days)
+        _, text = accounts.issue_token(
+            session, COMMAND_LINE, name, role=role, purposes=purposes or tuple(Purpose), expires_days=expires_days
+        )
     click.echo(text)
+
+
+@token.command("rotate", cls=Command)
+@click.argument("name")
+@click.option(
+    "--keep-hours", type=int, default=24, show_default=True, metavar="N", help="Hours the earlier text goes on."
+)
+@click.option("--expires-days", type=int, metavar="N", help="Days until it ends; as many as before, if not given.")
+def rotate_token(name: str, keep_hours: int, expires_days: int | None) -> None:
+    """Give a token another text and print it; the earlier one goes on for a while."""
+    with transaction() as session:
+        found = accounts.get_token_named(session, name)
+        days = accounts.term_days(found) if expires_days is None else expires_days
+        rotated, text = accounts.rotate_token(session, COMMAND_LINE, found.id, expires_days=days, keep_hours=keep_hours)
+        old_until = rotated.old_until if accounts.has_old_text(rotated) else None
+    click.echo(text)
+    note(
+        f"The earlier text is valid until {old_until}." if old_until else "The earlier text is worth nothing any more."
+    )
+
+
+@token.command("end-old", cls=Command)
+@click.argument("name")
+def end_old_text(name: str) -> None:
+    """End the text that a token had before it was rotated."""
+    with transaction() as session:
+        accounts.end_old_text(session, COMMAND_LINE, accounts.get_token_named(session, name).id)
+    tell(f"The earlier text of {name} is ended.")
 
 
 @token.command("list", cls=Command)
 @_json
 def list_tokens(as_json: bool) -> None:
     """List the tokens that were not revoked; their text is shown nowhere."""
-    listed = accounts.list_tokens(db.session())
-    rows = [
-        (t.token.name, t.token.role, t.token.hint, t.token.created_at, t.token.created_by, t.token.expires_at)
-        + ((t.last_use.at, t.last_use.address) if t.last_use else (None, None))
-        for t in listed
-    ]
+    rows = [_listed(each) for each in accounts.list_tokens(db.session())]
     if as_json:
-        keys = ("name", "role", "begins", "createdAt", "createdBy", "expiresAt", "lastUsedAt", "lastAddress")
-        show_json([dict(zip(keys, row, strict=True)) for row in rows])
+        show_json(rows)
     else:
-        show_table(("NAME", "ROLE", "BEGINS", "MADE", "BY", "ENDS", "LAST USED", "FROM"), rows)
+        heads = ("NAME", "ROLE", "FOR", "BEGINS", "MADE", "BY", "ENDS", "LAST USED", "FROM", "EARLIER TEXT UNTIL")
+        shown = [tuple(value for key, value in row.items() if key not in _IN_JSON_ONLY) for row in rows]
+        show_table(heads, [(*row[:2], " ".join(row[2]), *row[3:]) for row in shown])
 
 
 @token.command("revoke", cls=Command)
@@ -150,6 +185,24 @@ def setup_code() -> None:
     if code is None:
         raise Failed("The first account exists already.", "Sign in, or: flask user reset-password NAME")
     tell(code)
+
+
+def _listed(each: ListedToken) -> dict[str, Any]:
+    token, use = each.token, each.last_use
+    return {
+        "name": token.name,
+        "role": token.role,
+        "purposes": token.purposes.split(),
+        "begins": token.hint,
+        "createdAt": token.created_at,
+        "createdBy": token.created_by,
+        "expiresAt": token.expires_at,
+        "lastUsedAt": use.at if use else None,
+        "lastAddress": use.address if use else None,
+        "oldTextUntil": token.old_until if accounts.has_old_text(token) else None,
+        "rotatedAt": token.rotated_at,
+        "oldTextUsedAt": each.old_used_at,
+    }
 
 
 def _about(name: str, act: Callable[[Session, Actor, int], User]) -> str:

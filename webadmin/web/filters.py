@@ -30,6 +30,13 @@ class Word(NamedTuple):
     tone: str
 
 
+class Purpose(NamedTuple):
+    """What a token is made for, and what that covers in short (docs/people.md)."""
+
+    text: str
+    covers: str
+
+
 STATUSES = {
     "draft": Word(N_("Draft"), "pencil", "mute"),
     "pending": Word(N_("Pending review"), "clock", "warn"),
@@ -41,6 +48,13 @@ ROLES = {
     "editor": N_("Editor"),
     "reviewer": N_("Reviewer"),
     "admin": N_("Administrator"),
+}
+PURPOSES = {
+    "read": Purpose(
+        N_("Reading"), N_("Assistants, backups, whether the data is safe; exports where the role allows them.")
+    ),
+    "write": Purpose(N_("Writing"), N_("Create, change, delete, submit, publish.")),
+    "backup": Purpose(N_("Backups"), N_("Back up, export, import, restore; what reading covers.")),
 }
 BACKUP_KINDS = {
     "scheduled": Word(N_("Automatic"), "clock", "mute"),
@@ -80,7 +94,13 @@ def register(app: Flask) -> None:
         sentences=sentences,
     )
     env.globals.update(
-        icon=icon, STATUSES=STATUSES, ROLES=ROLES, BACKUP_KINDS=BACKUP_KINDS, BACKUP_STATES=BACKUP_STATES, asset=asset
+        icon=icon,
+        STATUSES=STATUSES,
+        ROLES=ROLES,
+        PURPOSES=PURPOSES,
+        BACKUP_KINDS=BACKUP_KINDS,
+        BACKUP_STATES=BACKUP_STATES,
+        asset=asset,
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from flask_babel import gettext, lazy_gettext
+from flask_babel import gettext, lazy_gettext, ngettext
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, HiddenField, IntegerField, PasswordField, SelectField, StringField
-from wtforms.validators import Optional, StopValidation
+from wtforms import BooleanField, Field, HiddenField, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import StopValidation
 
 from webadmin.errors import DomainError, Invalid
 from webadmin.web.filters import ROLES
@@ -49,13 +49,59 @@ def _role_choices() -> list[tuple[str, str]]:
     return [(role, gettext(text)) for role, text in ROLES.items()]
 
 
-class TokenForm(FlaskForm):  # type: ignore[misc]
-    """A new API token."""
+NO_END = "never"
+
+
+def term(days: int | None) -> tuple[str, str]:
+    """How long a token is valid, as a choice of the form: value and words."""
+    return (NO_END, gettext("No end")) if days is None else (str(days), ngettext("%(num)d day", "%(num)d days", days))
+
+
+def _term_choices() -> list[tuple[str, str]]:
+    return [term(days) for days in (30, 90, 365, None)]
+
+
+def _keep_choices() -> list[tuple[str, str]]:
+    return [
+        ("0", gettext("Ends at once")),
+        ("1", gettext("Goes on for 1 hour")),
+        ("24", gettext("Goes on for 24 hours")),
+        ("168", gettext("Goes on for 7 days")),
+    ]
+
+
+def _number(text: str | None) -> int:
+    """What no browser sends becomes a number that the domain refuses."""
+    return int(text) if text and text.isdecimal() and len(text) < 6 else -1
+
+
+class _TermForm(FlaskForm):  # type: ignore[misc]
+    # Whoever chooses no end does so knowingly.
+    expires_days = SelectField(lazy_gettext("Valid for"), choices=_term_choices, default="90", validate_choice=False)
+
+    @property
+    def days(self) -> int | None:
+        """What was chosen; None is no end."""
+        return None if self.expires_days.data == NO_END else _number(self.expires_days.data)
+
+
+class TokenForm(_TermForm):
+    """A new API token; role and purpose are what programs need most, whoever gives more does so knowingly."""
 
     name = StringField(lazy_gettext("Name"), [_filled])
-    # What programs need most; whoever gives more does so knowingly.
     role = SelectField(lazy_gettext("Role"), choices=_role_choices, default="viewer", validate_choice=False)
-    expires_days = IntegerField(lazy_gettext("Valid for days"), [Optional()])
+    purposes = SelectMultipleField(lazy_gettext("Made for"), default=["read"], validate_choice=False)
+
+
+class RotateForm(_TermForm):
+    """Another text for a token, and how long the earlier one goes on."""
+
+    keep_hours = SelectField(lazy_gettext("Earlier text"), choices=_keep_choices, default="24", validate_choice=False)
+
+    @property
+    def hours(self) -> int:
+        """For how many hours the earlier text goes on."""
+        return _number(self.keep_hours.data)
 
 
 class PersonForm(FlaskForm):  # type: ignore[misc]
