@@ -43,11 +43,33 @@ class Guesser:
         transport = httpx.HTTPTransport(local_address=address or f"127.0.0.{next(_numbers)}")
         self.client = httpx.Client(base_url=server.url, transport=transport, timeout=100)
 
+    def set_up(self, code: str, **headers: str) -> httpx.Response:
+        token = re.search(r'name="csrf_token" value="([^"]+)"', self.client.get("/setup").text)[1]
+        fields = {"csrf_token": token, "setup_code": code, "username": "Ada", "password": PASSWORD}
+        return self.client.post("/setup", data=fields, headers=headers)
+
     def attempt(self, password: str, **headers: str) -> httpx.Response:
         page = self.client.get("/sign-in", headers=headers).text
         token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
         fields = {"csrf_token": token, "username": "Ada", "password": password}
         return self.client.post("/sign-in", data=fields, headers=headers)
+
+
+def test_the_setup_code_cannot_be_guessed_faster_from_forged_addresses_or_at_another_process(tmp_path, guesser) -> None:
+    site = Site(tmp_path)
+    try:
+        servers = [site.serve(), site.serve()]
+        code = site.flask("setup-code").stdout.strip()
+        attackers = [guesser(server, "127.0.0.99") for server in servers]
+        forged = [{"X-Forwarded-For": f"198.51.100.{n}"} for n in range(14)]
+        answers = [attackers[n % 2].set_up("AAAA-AAAA", **forged[n]) for n in range(14)]
+        assert [answer.status_code for answer in answers] == [422] * 12 + [429] * 2
+        assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+        assert "Too many tries. Wait" in answers[-1].text
+        assert attackers[0].set_up(code).status_code == 429
+        assert guesser(servers[1]).set_up(code).status_code == 303
+    finally:
+        site.close()
 
 
 def test_the_thirteenth_try_is_refused_from_any_forged_address_and_the_owner_gets_in_from_elsewhere(

@@ -158,6 +158,27 @@ def test_secret_comes_from_a_file_without_its_line_end(tmp_path):
     assert (values.secret_key, values.source("SECRET_KEY")) == ("0123456789abcdef", "environment")
 
 
+def test_each_secret_can_come_from_a_file(tmp_path):
+    texts = {setting.name: "0123456789abcdef" for setting in SETTINGS if setting.secret}
+    texts |= {name: "https://hooks.example/a" for name in texts if name.endswith("_URL")}
+    assert len(texts) == 7
+    for name, text in texts.items():
+        (tmp_path / name).write_text(f"{text}\n", encoding="utf-8")
+    files = {f"{name}_FILE": str(tmp_path / name) for name in texts}
+    assert "_FILE" not in " ".join(setting.name for setting in SETTINGS)
+    values = load(**files, ADMIN_USERNAME="ada")
+    read = {name: getattr(values, name.lower()) for name in texts}
+    assert read == texts | {"SECRET_KEY_OLD": ("0123456789abcdef",)}
+
+
+def test_keys_of_before_are_a_list_that_no_mistake_shows(tmp_path):
+    (tmp_path / "old").write_text(f"{'a' * 16}\n{'b' * 20}  {'c' * 16}\n", encoding="utf-8")
+    assert load(SECRET_KEY_OLD_FILE=str(tmp_path / "old")).secret_key_old == ("a" * 16, "b" * 20, "c" * 16)
+    assert problems_of(SECRET_KEY_OLD="short " + "a" * 16) == [
+        "SECRET_KEY_OLD: accepted is texts of at least 16 characters, separated by spaces or lines"
+    ]
+
+
 def test_secret_as_value_and_as_file_is_a_mistake(tmp_path):
     path = write(tmp_path / "key", "0123456789abcdef")
     assert problems_of(SECRET_KEY="0123456789abcdef", SECRET_KEY_FILE=str(path)) == [

@@ -39,6 +39,7 @@ from webadmin.parsers import (
     number,
     one_of,
     secret,
+    secrets,
 )
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -146,9 +147,12 @@ SETTINGS: tuple[Setting, ...] = (
         "SECRET_KEY",
         None,
         secret(16),
-        "Signs sessions and forms.",
+        "Signs forms and the marks of known browsers.",
         "made at the first start and kept in secret-key beside the database",
         secret=True,
+    ),
+    Setting(
+        "SECRET_KEY_OLD", None, secrets(16), "Keys of before, whose signatures are still accepted.", "none", secret=True
     ),
     Setting("SECOND_FACTOR_REQUIRED", None, ROLE_NAMES, "Roles that need a second factor to sign in.", "none does"),
     Setting("SESSION_IDLE_HOURS", "12", number(1, 8760), "Hours without a request after which one must sign in again."),
@@ -234,6 +238,7 @@ class Config:
     site_name: str
     site_language: str
     secret_key: str | None = field(repr=False)
+    secret_key_old: tuple[str, ...] | None = field(repr=False)
     second_factor_required: frozenset[str] | None
     session_idle_hours: int
     session_kept_days: int

@@ -173,7 +173,9 @@ def set_up(config: Config) -> None:
     """
     for setting in SETTINGS:
         if setting.secret:
-            hide(getattr(config, setting.name.lower()) or "")
+            value = getattr(config, setting.name.lower()) or ""
+            for each in (value,) if isinstance(value, str) else value:
+                hide(each)
     try:
         config.log_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         handler = SharedFileHandler(config.log_dir / LOG_FILE, config.log_max_size)

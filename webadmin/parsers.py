@@ -68,6 +68,17 @@ def one_of(*words: str) -> Parser:
     return Parser("one of " + ", ".join(words), parse)
 
 
+def secrets(shortest: int) -> Parser:
+    """Several texts of at least that length, none with a space in it; an error never holds one."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        if any(len(part) < shortest for part in text.split()):
+            raise ValueError
+        return tuple(text.split())
+
+    return Parser(f"texts of at least {shortest} characters, separated by spaces or lines", parse)
+
+
 def secret(shortest: int) -> Parser:
     """Any text of at least that length; an error never holds it."""
 

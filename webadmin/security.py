@@ -97,6 +97,9 @@ def init_app(app: Flask) -> None:
     """
     app.secret_key = _secret_key()
     observability.hide(app.secret_key)
+    # The last one signs, each of them is believed (itsdangerous): forms that are open outlive a change of the key.
+    app.config["SECRET_KEY_FALLBACKS"] = list(config.current().secret_key_old or ())
+    app.config["WTF_CSRF_SECRET_KEY"] = [*app.config["SECRET_KEY_FALLBACKS"], app.secret_key]
     app.session_interface = RuntimeSessions()
     app.config["WTF_CSRF_TIME_LIMIT"] = None
     # The guard checks instead, in its own order: who, then the token; the header before the body is read.

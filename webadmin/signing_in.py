@@ -24,6 +24,13 @@ def check_sign_in(name: str, password: str) -> accounts.User | None:
         )
 
 
+def check_setup(code: str, name: str, password: str) -> accounts.User:
+    """Make the first account. Raises Conflict, Invalid, TooManyTries, Unavailable."""
+    address = throttle.by_address(request.remote_addr)
+    with db.transaction() as changing:
+        return accounts.create_first(changing, code=code, name=name, password=password, address=address)
+
+
 def await_code(user: accounts.User, *, is_kept: bool) -> None:
     """Remember, in a session of its own, that `user` gave the right password and has yet to give a code."""
     _begin_session()
@@ -85,7 +92,7 @@ def _rotate() -> None:
 
 
 def _devices() -> URLSafeSerializer:
-    return URLSafeSerializer(current_app.secret_key or "", salt="device")
+    return URLSafeSerializer([*current_app.config["SECRET_KEY_FALLBACKS"], current_app.secret_key], salt="device")
 
 
 def _device() -> accounts.Device | None:

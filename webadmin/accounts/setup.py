@@ -9,6 +9,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from webadmin import config, disk, keyfile
+from webadmin.accounts import tries
 from webadmin.accounts.actor import SYSTEM
 from webadmin.accounts.models import User
 from webadmin.accounts.users import add_user, any_users
@@ -26,18 +27,21 @@ def setup_code(session: Session) -> str | None:
     return keyfile.read_or_make(_path(), _new_code)
 
 
-def create_first(session: Session, *, code: str, name: str, password: str) -> User:
-    """Make the first account, an administrator.
+def create_first(session: Session, *, code: str, name: str, password: str, address: str | None = None) -> User:
+    """Make the first account, an administrator. Tries of the code are counted by `address`.
 
-    Raises Conflict when there is one already, Invalid when the code is wrong or name or password are refused.
+    Raises Conflict when there is one already, Invalid when the code is wrong or name or password are refused,
+    TooManyTries.
     The caller calls `forget_setup_code` after its commit.
     """
     expected = setup_code(session)
     if expected is None:
         raise Conflict(N_("The first account exists already."), hint=N_("Sign in."))
+    counted = tries.at_setup(address)
     if not hmac.compare_digest(_plain(code), _plain(expected)):
         template = N_("That is not the setup code. The server's terminal shows it, and so does “flask setup-code”.")
         raise Invalid(template, problems=[Problem(Message(template), field="code")])
+    counted.forgive()
     return add_user(session, SYSTEM, name, password)
 
 

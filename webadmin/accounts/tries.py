@@ -74,6 +74,15 @@ def at_sign_in(name: str, address: str | None, device: str | None) -> Try:
     return _count((f"from {address or 'unknown'}", _ADDRESS), ("name " + _hash(name), _NAME))
 
 
+def at_setup(address: str | None) -> Try:
+    """Count a try of the setup code. Raises TooManyTries, RuntimeUnavailable.
+
+    By address alone: 39 bits for the hour until it is used stand against any number of addresses, and nobody can
+    keep the owner waiting.
+    """
+    return _count((f"setup from {address or 'unknown'}", _ADDRESS))
+
+
 def at_secret(what: str, user_id: int, device: str | None = None) -> Try:
     """Count a try of a secret of somebody who is known already, by browser where that is known too.
 

@@ -14,7 +14,7 @@ from flask_wtf.csrf import generate_csrf
 
 from webadmin import accounts, backups, catalogue, config, security, signing_in
 from webadmin.backups import State, Wanted
-from webadmin.db import db, transaction, translated_errors
+from webadmin.db import db, translated_errors
 from webadmin.errors import Conflict, Invalid, Unavailable
 from webadmin.web.errors import read_fields, resend_page
 from webadmin.web.filters import number
@@ -140,23 +140,26 @@ def setup() -> ResponseReturnValue:
     """Make the first account with the code from the server's terminal; gone once there is one."""
     if security.has_accounts():
         abort(404)
-    form = SetupForm()
+    form, wait_seconds = SetupForm(), None
     if form.validate_on_submit():
         try:
-            with transaction() as session:
-                user = accounts.create_first(
-                    session, code=form.setup_code.data, name=form.username.data, password=form.password.data
-                )
+            user = signing_in.check_setup(form.setup_code.data, form.username.data, form.password.data)
         except Conflict:
             return redirect(url_for("auth.sign_in"))
         except Invalid as error:
             show_problems(form, error)
+        except accounts.TooManyTries as error:
+            wait_seconds = error.wait_seconds
         else:
             accounts.forget_setup_code()
             signing_in.sign_in(user, is_kept=False)
             return redirect("/")
     errors = {name: messages[0] for name, messages in form.errors.items() if name}
-    return page("auth/setup.html", values=form.data, errors=errors, found=_found(), status=422 if form.errors else 200)
+    status = 429 if wait_seconds else (422 if form.errors else 200)
+    answer = page(
+        "auth/setup.html", values=form.data, errors=errors, wait_seconds=wait_seconds, found=_found(), status=status
+    )
+    return _wait(answer, wait_seconds)
 
 
 def _found_backups() -> list[dict[str, Any]]:
