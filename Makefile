@@ -30,7 +30,7 @@ run: $(READY_RUN) ## set up and serve (PORT, default 8000)
 setup: $(READY_DEV) ## set up .venv with everything that development needs
 
 test: check browser ## all checks, then all tests
-	@$(BIN)/python -m pytest -n auto $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(PYTEST_ARGS)
 
 check: lint types layers templates ## lint, types, layers, templates
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,12 @@ from tests.receivers import MailServer, Receiver, mail_server, receiver
 from webadmin import clock, config, safety
 from webadmin.app import create_app
 from webadmin.config import Config
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: at any time some test waits for a lock, a server or an interval of the scheduler."""
+    return len(os.sched_getaffinity(0)) + 1
+
 
 # Whatever a test does under /api is held against the OpenAPI document.
 Flask.test_client_class = CheckedClient
