@@ -134,10 +134,58 @@ UNREADABLE = {
         "too large",
     ),
     "headers without end": (
-        b"GET {} HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 300_000,
+        b"GET {} HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 100_000,
         431,
         "PAYLOAD_TOO_LARGE",
         "headers",
+    ),
+    "header in two lines": (
+        b"GET {} HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "second line",
+    ),
+    "space before the colon": (b"GET {} HTTP/1.1\r\nHost: x\r\nX : a\r\n\r\n", 400, "VALIDATION_ERROR", "header"),
+    "bare LF throughout": (b"GET {} HTTP/1.1\nHost: x\n\n", 400, "VALIDATION_ERROR", "CR or LF"),
+    "no version": (b"GET {}\r\n\r\n", 400, "VALIDATION_ERROR", "first line"),
+    "version 2": (b"GET {} HTTP/2.0\r\nHost: x\r\n\r\n", 400, "VALIDATION_ERROR", "first line"),
+    "space after the version": (b"GET {} HTTP/1.1 \r\nHost: x\r\n\r\n", 400, "VALIDATION_ERROR", "first line"),
+    "space before the method": (b" GET {} HTTP/1.1\r\nHost: x\r\n\r\n", 400, "VALIDATION_ERROR", "first line"),
+    "control character in the address": (
+        b"GET {}?\x01 HTTP/1.1\r\nHost: x\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "first line",
+    ),
+    "length and chunks": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "not both",
+    ),
+    "two lengths alike": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "Content-Length",
+    ),
+    "chunks twice": (
+        b"POST {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        501,
+        "VALIDATION_ERROR",
+        "Transfer-Encoding",
+    ),
+    "chunks of HTTP/1.0": (
+        b"POST {} HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "HTTP/1.0",
+    ),
+    "line end in what follows a chunk's size": (
+        b"POST {}" + CHUNKED + b"1;a\nb\r\na\r\n0\r\n\r\n",
+        400,
+        "VALIDATION_ERROR",
+        "chunk",
     ),
     "unknown transfer encoding": (
         b"POST {} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: br\r\n\r\n",
@@ -160,7 +208,9 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_what_is_no_request_is_refused_in_the_form_of_its_address(server, name):
+    """A second request after it is never answered: what comes after a refusal is of nobody knows whom."""
     request, status, code, word = UNREADABLE[name]
+    request += b"GET /api HTTP/1.1\r\nHost: x\r\n\r\n" if request.endswith(b"\r\n\r\n") else b""
     for address in (b"/api/assistants?x=1", b"http://x/api", b"//api/%61ssistants"):
         found, headers, body = refused(server, request.replace(b"{}", address))
         assert (found, headers["content-type"]) == (status, "application/json"), body
@@ -183,6 +233,15 @@ def test_what_is_no_http_at_all_is_answered_in_a_sentence(server, junk):
     status, headers, body = refused(server, junk)
     assert (status, headers["content-type"]) == (400, "text/plain; charset=utf-8")
     assert body.decode().endswith(".\n")
+
+
+@pytest.mark.parametrize("target", ["http://evil.example/", "http://x@evil.example/", "http://x:x@x/", "x:80", "up"])
+def test_address_that_names_another_host_is_refused(server, target):
+    status, _, body = refused(server, f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert (status, body.count(b"\n")) == (400, 1)
+    with server.connect() as connection:
+        connection.sendall(b"GET HTTP://X/up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert read_answer(connection)[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ class TestLength:
         second = wire.head("DELETE", f"{BASE}/ast_1", "Connection: close")
         lines = (f"Content-Length: {5 + len(second)}", "Transfer-Encoding: chunked", "Connection: close")
         status, _, _ = wire.send(wire.head("POST", BASE, *lines) + b"0\r\n\r\n" + second)
-        assert status in (400, 415)
+        assert status == 400
         assert wire.ids() == ["ast_1"]
 
     def test_body_longer_than_its_length_is_judged_by_its_length(self, wire):

@@ -10,11 +10,12 @@ import time
 from typing import Any
 
 from waitress.channel import HTTPChannel
-from waitress.parser import HTTPRequestParser
+from waitress.parser import HTTPRequestParser, ParsingError
 from waitress.task import WSGITask
 from waitress.utilities import BadRequest
 
 from webadmin.http_errors import BODY_DISCARDED, NOT_STORED, TOO_LARGE
+from webadmin.server.framing import check_head, has_bare_line_end
 from webadmin.server.refusals import Refusal
 
 # Enough of a request to know its method and path, and of a chunk's size line or of trailers to be kept in memory.
@@ -34,6 +35,8 @@ class BoundedParser(HTTPRequestParser):
     completed: bool = False
     body_rcv: Any = None
     content_length: int = 0
+    headers_finished: bool = False
+    header_plus: bytes = b""
     # How the request begins, whether or not waitress could make anything of it.
     start = b""
 
@@ -49,6 +52,8 @@ class BoundedParser(HTTPRequestParser):
         except OSError:
             # The file that holds a larger body could not be written: the disk is full.
             return self._discard(NOT_STORED, data)
+        if not self.headers_finished and has_bare_line_end(self.header_plus[-len(data) - 1 :]):
+            return self._refuse("Bare CR or LF found in HTTP message", data)
         if self.error:
             self.expect_continue = False
             return len(data)
@@ -62,6 +67,13 @@ class BoundedParser(HTTPRequestParser):
             # Waitress would send «100 Continue» for a request without a body, and then wait for one.
             self.expect_continue = False
         return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        """Read first line and headers, once nothing in them can be understood in two ways."""
+        if self.start.lstrip(b"\r\n")[:1].isspace():
+            raise ParsingError("Start line is invalid")
+        check_head(header_plus)
+        super().parse_header(header_plus)
 
     def _body_bytes(self) -> int:
         if not self.chunked or self.body_rcv is None:

@@ -31,6 +31,8 @@ _CONNECTIONS = 500
 _OPEN_FILES = 4096
 # A body stays in memory up to this size, then goes to a file: 500 trickling clients are 32 MB, not 250.
 _BODY_IN_MEMORY = 64 * 1024
+# First line and headers together; servers in front of this one take 8 to 32 KiB.
+_HEAD_BYTES = 64 * 1024
 # glibc gives each new thread a heap of its own, up to eight for each core, and returns none: each long task left some
 # 10 MB behind, 180 MB after 25 of them on two cores. With two for all threads that is 40 MB, and no slower.
 _HEAPS = 2
@@ -134,6 +136,7 @@ def _make_server(application: WSGIApplication, listening: list[socket.socket], c
         recv_bytes=64 * 1024,
         inbuf_overflow=_BODY_IN_MEMORY,
         max_request_body_size=sys.maxsize,
+        max_request_header_size=_HEAD_BYTES,
         ident=None,
         log_socket_errors=False,
         # `webadmin.proxies` looks at them, and knows networks as well as one address.
