@@ -15,6 +15,7 @@ from webadmin.app import create_app
 from webadmin.sessions import COOKIE
 
 OPEN = {"/healthz", "/api/health", "/sign-in", "/sign-in/code", "/setup", "/preferences"}
+FORM = "application/x-www-form-urlencoded"
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
@@ -215,6 +216,57 @@ def test_no_changing_route_works_without_its_token(app: Flask, ada: FlaskClient)
             answer = ada.open(path, method=method, headers=headers, data=b"{}" if headers else None)
             assert answer.status_code == 403, (method, path, headers)
     assert is_signed_in(ada)
+
+
+def test_a_token_that_leaked_is_worth_nothing_to_another_site(ada: FlaskClient) -> None:
+    token = {"X-CSRFToken": session_token(ada)}
+    origins = (
+        "https://evil.example",
+        "null",
+        "http://localhost.evil.example",
+        "http://localhost@evil.example",
+        "http://[",
+    )
+    told = [{"Origin": origin} for origin in origins] + [{"Referer": "https://evil.example/"}]
+    told += [{"Sec-Fetch-Site": site, "Origin": "http://localhost"} for site in ("cross-site", "same-site", "nonsense")]
+    for headers in told:
+        for path in ("/preferences", "/api/assistants/backup/create"):
+            answer = ada.post(path, headers=headers | token)
+            assert answer.status_code == 403
+            assert "A page of another site sent this." in answer.text
+    for headers in ({"Sec-Fetch-Site": "same-origin"}, {"Sec-Fetch-Site": "none"}, {"Origin": "http://localhost"}, {}):
+        assert ada.post("/preferences", data={"theme": "dark"}, headers=headers | token).status_code == 303
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_forms_are_bounded_before_they_are_read(client: FlaskClient, kind: str) -> None:
+    def form(fields: int) -> bytes:
+        if kind.startswith("multipart"):
+            part = b'--x\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n'
+            return part * fields + b"--x--\r\n"
+        return b"&".join([b"a=1"] * fields)
+
+    answer = client.post("/setup", data=form(20_000), content_type=kind)
+    assert answer.status_code == 413
+    assert "too many fields" in answer.text
+    assert client.post("/setup", data=form(900), content_type=kind).status_code == 403
+
+
+def test_a_form_of_one_very_long_text_is_not_taken_into_memory(client: FlaskClient) -> None:
+    answer = client.post("/setup", data=b"a=" + b"x" * (64 * 1024 * 1024), content_type=FORM)
+    assert answer.status_code == 413
+    assert "too long" in answer.text
+
+
+@pytest.mark.parametrize(
+    "seen", ["http://[", "http://evil.example/assistants?q=a", "//", "http://localhost//evil", "\\"]
+)
+def test_an_odd_page_that_the_browser_came_from_is_no_trouble(ada: FlaskClient, seen: str) -> None:
+    for name in ("Referer", "HX-Current-URL"):
+        page = ada.get("/assistants/new", headers={name: seen})
+        assert page.status_code == 200
+        assert "evil" not in page.text
+        assert ada.application.test_client().post("/profile", headers={name: seen}).status_code in (302, 401)
 
 
 def test_the_token_of_one_session_is_worth_nothing_in_another(app: Flask, ada: FlaskClient) -> None:

@@ -29,6 +29,7 @@ from webadmin import (
 from webadmin.config import Config
 from webadmin.db import db, engine_options, prepare, transaction, use_waits
 from webadmin.errors import Unavailable
+from webadmin.form_bodies import Request
 from webadmin.http_errors import check_body
 from webadmin.runtime import Runtime
 from webadmin.saved_settings import Follower
@@ -60,6 +61,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
     """
     values = values or Config.load()
     app = Flask(__name__, template_folder="../templates", static_folder="../static", static_url_path="/static")
+    app.request_class = Request
     app.extensions["settings"] = Follower(values)
     app.url_map.merge_slashes = False
     app.json = _Answers(app)

@@ -74,6 +74,16 @@ class CSRFRefused(Forbidden):
         )
 
 
+class FromElsewhere(Forbidden):
+    """The browser says that a page of another site sent this."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("A page of another site sent this. Nothing was changed."),
+            hint=N_("Open this site itself, and do it there."),
+        )
+
+
 class SignedIn(UserMixin):  # type: ignore[misc]
     """The person of this session, as the session remembers them: it must be known with a broken database too."""
 
@@ -152,6 +162,17 @@ def safe_next(target: str | None) -> str:
     return "/" if parts.scheme or parts.netloc else target
 
 
+def seen_page() -> str:
+    """Path and query of the page from which the browser says that it sent this, the start page for one elsewhere."""
+    try:
+        seen = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
+    except ValueError:
+        return "/"
+    if seen.netloc != request.host:
+        return "/"
+    return safe_next(f"{seen.path}?{seen.query}" if seen.query else seen.path)
+
+
 def is_api() -> bool:
     """Whether this request is answered in JSON."""
     return is_api_call(request)
@@ -193,11 +214,20 @@ def is_preflight() -> bool:
 
 def is_same_site() -> bool:
     """Whether the browser says that this site's own page sent the request."""
+    return _sender() == request.host
+
+
+def _sender() -> str | None:
+    """The host of the page that sent the request, empty for one that hides it, None where the browser says nothing."""
     fetch_site = request.headers.get("Sec-Fetch-Site")
     if fetch_site is not None:
-        return fetch_site == "same-origin"
+        # `none`: somebody typed the address, or sent a form again that the browser had kept.
+        return request.host if fetch_site == "same-origin" else None if fetch_site == "none" else ""
     origin = request.headers.get("Origin") or request.headers.get("Referer")
-    return origin is not None and urlsplit(origin).netloc == request.host
+    try:
+        return None if origin is None else urlsplit(origin).netloc
+    except ValueError:
+        return ""
 
 
 def _check_host() -> None:
@@ -232,7 +262,7 @@ def _count_call(caller: str) -> None:
 def guard() -> ResponseReturnValue | None:
     """Stop the request of whoever may not make it, or who was made to (CSRF).
 
-    Raises Unauthorized, CSRFRefused, and Forbidden for a role that may not.
+    Raises Unauthorized, FromElsewhere, CSRFRefused, and Forbidden for a role that may not.
     """
     if request.endpoint in access.WITHOUT_SESSION:
         return None
@@ -350,6 +380,9 @@ def remembered(user: accounts.User) -> dict[str, Any]:
 
 
 def _check_csrf() -> None:
+    # The token alone would do; this also holds where one has leaked.
+    if _sender() not in (None, request.host):
+        raise FromElsewhere
     # Header first: a script's upload of 600 MB is refused or let in without reading its body. A dialog opened over an
     # old page brings the old token in the header and its own in the form.
     if not _is_token(request.headers.get("X-CSRFToken")) and not _is_token(request.form.get("csrf_token")):

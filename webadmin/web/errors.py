@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-from urllib.parse import urlsplit
 
 import flask
 from flask import Flask, make_response, render_template, request, url_for
@@ -87,7 +86,7 @@ def _sign_in_again() -> flask.Response:
             return make_response("", 401, {"HX-Redirect": address})
         return make_response(flask.redirect(address, 302))
     kept = {"resend_to": _path_with_query(), "resend_fields": json.dumps(_typed_fields())}
-    return page("auth/sign_in.html", next=_current_page(), kept=kept, status=401)
+    return page("auth/sign_in.html", next=security.seen_page(), kept=kept, status=401)
 
 
 def _send_again(failure: Failure) -> flask.Response:
@@ -140,14 +139,6 @@ def _typed_fields() -> list[tuple[str, str]]:
         if name != "csrf_token" and "password" not in name and name != "current"
     ]
     return fields if sum(len(value) for _, value in fields) <= _CARRIED_MAX else []
-
-
-def _current_page() -> str:
-    """The page that the person sees: for a fragment and a form it is not the address of the request."""
-    seen = urlsplit(request.headers.get("HX-Current-URL") or request.headers.get("Referer") or "")
-    if seen.netloc == request.host:
-        return security.safe_next(f"{seen.path}?{seen.query}" if seen.query else seen.path)
-    return "/"
 
 
 def _path_with_query() -> str:

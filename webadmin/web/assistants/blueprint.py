@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Blueprint, request, url_for
 from sqlalchemy.orm import Session
 
@@ -46,7 +44,6 @@ def way_back() -> str:
     start = url_for("assistants.list")
     target = request.values.get("back")
     if target is None:
-        seen = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
-        is_list = seen.netloc == request.host and seen.path == start
-        target = f"{seen.path}?{seen.query}" if is_list and seen.query else start
+        seen = security.seen_page()
+        target = seen if seen.startswith(f"{start}?") else start
     return security.safe_next(target)

@@ -1,0 +1,36 @@
+"""Requests whose forms are bounded before anything is made of them.
+
+Werkzeug bounds the parts and texts of a multipart form, and neither of one that comes as `a=1&b=2`: 64 MB of it are 16
+million fields and some gigabytes of memory, sent by anybody who can reach the sign-in form.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import IO, Any
+
+import flask
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
+
+
+class BoundedFormParser(FormDataParser):
+    """Holds `MAX_FORM_MEMORY_SIZE` and `MAX_FORM_PARTS` against every kind of form."""
+
+    def parse(
+        self, stream: IO[bytes], mimetype: str, content_length: int | None, options: dict[str, str] | None = None
+    ) -> Any:
+        """What Werkzeug makes of it. Raises RequestEntityTooLarge."""
+        most_bytes, most_fields = self.max_form_memory_size, self.max_form_parts
+        if mimetype == "application/x-www-form-urlencoded" and most_bytes is not None and most_fields is not None:
+            sent = stream.read(most_bytes + 1)
+            if len(sent) > most_bytes or sent.count(b"&") >= most_fields:
+                raise RequestEntityTooLarge
+            stream = io.BytesIO(sent)
+        return super().parse(stream, mimetype, content_length, options)
+
+
+class Request(flask.Request):
+    """A request of this application."""
+
+    form_data_parser_class = BoundedFormParser
