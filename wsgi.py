@@ -21,6 +21,9 @@ from webadmin.server import ListenError, serve
 
 Result = TypeVar("Result")
 
+# Files that SQLite makes, and folders above those that are asked for, are closed to other accounts too.
+os.umask(0o077)
+
 
 def _or_exit(start: Callable[[], Result]) -> Result:
     """What `start` gives; what stands against it ends the program in words, with exit code 1."""

@@ -206,6 +206,22 @@ def test_an_empty_folder_gets_a_database_without_any_copy(opening: Callable[[], 
     assert not (folder / "snapshots").exists()
 
 
+def test_the_folder_that_came_with_the_program_is_closed_before_it_is_used(
+    opening: Callable[[], upgrade.Opening], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.chmod(0o755)
+    opening()
+    assert folder.stat().st_mode & 0o777 == 0o755
+    (folder / "assistants.db").unlink()
+    (folder / "runtime.db").unlink(missing_ok=True)
+    monkeypatch.setattr(upgrade, "_OWN_FOLDER", folder)
+    opening()
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.chmod(0o750)
+    opening()
+    assert folder.stat().st_mode & 0o777 == 0o750
+
+
 def test_a_newer_schema_is_refused_in_words(opening: Callable[[], upgrade.Opening], folder: Path) -> None:
     opening()
     connection = sqlite3.connect(folder / "assistants.db")

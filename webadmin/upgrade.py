@@ -19,6 +19,7 @@ from webadmin import audit, backups, catalogue, clock, config, damage, db, snaps
 from webadmin.accounts import SYSTEM, Actor
 from webadmin.errors import N_, Conflict, DomainError, Unavailable
 
+_OWN_FOLDER = config.PROJECT / "data"
 _log = logging.getLogger(__name__)
 
 
@@ -119,6 +120,9 @@ def _is_damaged(engine: Engine, path: Path) -> bool:
 
 def _make_private(path: Path) -> None:
     """Make a missing database file with mode 0600; SQLite gives `-wal` and `-shm` the same."""
+    if path.parent == _OWN_FOLDER and not path.exists() and path.parent.stat().st_uid == os.geteuid():
+        # It came with the program, open as git makes it. Any other folder, and one in use, is as somebody wants it.
+        path.parent.chmod(0o700)
     try:
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except FileExistsError:
