@@ -146,3 +146,13 @@ def test_troubleshooting_quotes_what_the_program_says_and_names_commands_that_ex
     lines = re.findall(r"^    \.venv/bin/flask (.+)$", text, flags=re.MULTILINE)
     assert len(lines) > 7
     assert [line for line in lines if not any(line.startswith(name) for name in known)] == []
+
+
+@pytest.mark.parametrize("name", ["SECURITY.md", "docs/asvs.md", "docs/deployment.md"])
+def test_what_is_named_as_proof_is_there(name: str):
+    named = re.findall(r"`((?:tests|deploy|static)/[^`*…]+)`", page(name))
+    assert named
+    for each in named:
+        path, _, test = each.partition("::")
+        assert (PROJECT / path).exists(), each
+        assert not test or re.search(rf"def {test.rpartition('::')[2]}\b", page(path)), each
