@@ -226,7 +226,7 @@ for name, raw in {
     "line end in a key": patched(A, b'"metadata"', b'"meta\ndata"'), "text without end": b'[{"id": "' + b"x" * (3 * MIB),
     "10,100 empty records": b"[" + b"{}," * 10_100 + b"{}]", "10,100 numbers": b"[" + b"1," * 10_100 + b"1]",
     "10,100 records without a title": b"[%s]" % b",".join(b'{"id": "ast_%d", "prompt": "p and more"}' % n for n in range(10_100)),
-    "a value of 33 MiB": lambda: b'[{"id": "' + b"x" * (33 * MIB) + b'"}]',
+    "a value of 10 MiB": lambda: b'[{"id": "' + b"x" * (10 * MIB) + b'"}]',
 }.items():  # fmt: skip
     add(f"syntax: {name}", raw)
 add("syntax: white space of 3 MB", A.replace(b"\n", b"\n" * MIB), 3)
@@ -400,6 +400,7 @@ add(
     1,
 )
 
+SIX = ("title", "desc", "prompt", "emoji", "author", "reviewNote")
 # By hand: large ones, which must not need more memory than small ones.
 LARGE = {
     "200 MB of brackets": File(lambda: b"[" * (200 * MIB)),
@@ -413,12 +414,15 @@ LARGE = {
     "200 MB in metadata": File(lambda: b'{"metadata": {"x": "' + b"x" * (200 * MIB) + b'"}, "assistants": []}'),
     "200 MB of unknown keys": File(lambda: b'{"x": [' + b"1," * (100 * MIB) + b'1], "assistants": []}'),
     "200 MB of keys": File(lambda: b"{" + b"".join(b'"%020d":1,' % n for n in range(8_000_000)) + b'"assistants": []}'),
-    "a record of 31 MiB that is one text": File(lambda: b"[%s]" % text(record(prompt="😀" + "x" * 31 * MIB)), 0, 1),
-    "a record of 24 MiB in six texts": File(
-        lambda: b"[%s]" % text(record(**dict.fromkeys(("title", "desc", "prompt", "emoji", "author", "reviewNote"), "x" * 4 * MIB))), 1
+    "a record of 31 MiB that is one text": File(lambda: b"[%s]" % text(record(prompt="😀" + "x" * 31 * MIB))),
+    "a record of 8 MiB that is one text": File(lambda: b"[%s]" % text(record(prompt="😀" + "x" * 8 * MIB)), 0, 1),
+    "a record of 8 MiB in six texts": File(lambda: b"[%s]" % text(record(**dict.fromkeys(SIX, "x" * (8 * MIB // 6)))), 0, 1),
+    "a record of nearly 5 MiB in six texts with an emoji each": File(
+        lambda: b"[%s]" % text(record(**dict.fromkeys(SIX, "😀" + "x" * (5 * MIB // 6 - 200)))), 1
     ),
-    "a record of 31 MiB of small values": File(lambda: b"[%s]" % in_record(b"[" + b"1," * (15 * MIB) + b"1]"), 0, 1),
-    "a record of 31 MiB of text and an emoji under an unknown key": File(lambda: b"[%s]" % in_record(text("😀" + "x" * 30 * MIB)), 0, 1),
+    "a prompt of 4 MiB of Chinese, all of it escaped": File(lambda: b"[%s]" % json.dumps(record(prompt="助" * (4 * MIB // 3))).encode(), 1),
+    "a record of 8 MiB of small values": File(lambda: b"[%s]" % in_record(b"[" + b"1," * (4 * MIB) + b"1]"), 0, 1),
+    "a record of 8 MiB of text and an emoji under an unknown key": File(lambda: b"[%s]" % in_record(text("😀" + "x" * 8 * MIB)), 0, 1),
     "100 prompts of 3 MiB": File(lambda: listed(*(text(record(n, prompt="x" * 3 * MIB)) for n in range(100))), 100),
     "100 titles of 3 MiB": File(lambda: listed(*(text(record(n, title="x" * 3 * MIB)) for n in range(100))), 100),
     "300 unknown values of 1 MiB": File(lambda: listed(*(text(record(n, mine="x" * MIB)) for n in range(300))), 300),

@@ -18,6 +18,7 @@ from webadmin import (
     cors,
     damage,
     jobs,
+    memory,
     observability,
     problems,
     proxies,
@@ -60,6 +61,7 @@ def create_app(values: Config | None = None, *, must_open: bool = True) -> Flask
         Invalid: `ADMIN_USERNAME` or `ADMIN_PASSWORD` are refused.
     """
     values = values or Config.load()
+    memory.give_back_large_blocks()
     app = Flask(__name__, template_folder="../templates", static_folder="../static", static_url_path="/static")
     app.request_class = Request
     app.extensions["settings"] = Follower(values)

@@ -25,7 +25,7 @@ MAX_DIGITS = 1000
 
 _STRUCTURE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|([\[{])|([\]}])|(,)', re.DOTALL)
 _TEXT = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
-_SUSPECT = re.compile(r"\\u(?:0000|[dD][89a-fA-F])")
+_SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")
 _raws = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 _DATE = re.compile(
@@ -144,11 +144,10 @@ def read_object(span: bytes, *, most: int = MAX_VALUES) -> tuple[dict[str, Any],
 
     Values may still hold what `unusable` finds. Raises NotReadable.
     """
-    text = _decoded(span)
-    values = load(text, most=most)
+    values = load(span, most=most)
     if not isinstance(values, dict):
         raise NotReadable(N_("A record must be an object with keys, not a list, text or number."))
-    if _SUSPECT.search(text) and any(_bad_text(key) for key in values):
+    if _SUSPECT.search(span) and any(_bad_text(key) for key in values):
         raise NotReadable(N_("The name of a key holds NUL or half of a surrogate pair."))
     return values, _Raws(span)
 
@@ -169,12 +168,15 @@ def long_texts(span: bytes, most: int) -> list[str]:
 
 def _has_long_text(span: bytes | memoryview, most: int) -> bool:
     for found in _TEXT.finditer(span):
-        if found.end() - found.start() - 2 > most:
-            text = bytes(found[0])
-            # An escape stands for at least one byte: six bytes do where it names a code point, two elsewhere.
-            if len(text) - 2 - text.count(b"\\") - 4 * text.count(b"\\u") > most:
-                return True
+        if found.end() - found.start() - 2 > most and unescaped_size(bytes(found[0])) - 2 > most:
+            return True
     return False
+
+
+def unescaped_size(raw: bytes) -> int:
+    """About how many bytes a JSON text has when its escapes are gone; never more than it has."""
+    # An escape stands for at least one byte: six bytes do where it names a code point, two elsewhere.
+    return len(raw) - raw.count(b"\\") - 4 * raw.count(b"\\u")
 
 
 class _Raws(dict[str, bytes]):

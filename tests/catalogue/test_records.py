@@ -125,6 +125,7 @@ BAD: list[tuple[str, Any, str | None]] = [
     ("half a surrogate pair", GOOD | {"prompt": "\ud800"}, "prompt"),
     ("half a surrogate pair in a tag", GOOD | {"tags": ["\udfff"]}, "tags"),
     ("text beyond 4 MiB", GOOD | {"prompt": "x" * (4 * 1024 * 1024 + 1)}, "prompt"),
+    ("record beyond 5 MiB", GOOD | {"prompt": "x" * 3 * 1024 * 1024, "mine": "x" * 2 * 1024 * 1024}, None),
     ("NaN", b'{"id":"a","title":"t","prompt":"p","rating":NaN}', "rating"),
     ("Infinity in a kept key", b'{"id":"a","title":"t","prompt":"p","x":[-Infinity]}', "x"),
     ("5,000 digits", b'{"id":"a","title":"t","prompt":"p","version":' + b"9" * 5000 + b"}", "version"),
@@ -144,6 +145,12 @@ BAD: list[tuple[str, Any, str | None]] = [
 @pytest.mark.parametrize(("value", "field"), [case[1:] for case in BAD], ids=[case[0] for case in BAD])
 def test_bad_record_is_refused_naming_the_field(value: Any, field: str | None) -> None:
     assert field in [problem.field for problem in problems(value, author="a", created_at="2024-01-01")]
+
+
+def test_longest_text_is_taken_however_it_is_escaped() -> None:
+    prompt = "助" * (4 * 1024 * 1024 // 3)
+    record, _ = decode(json.dumps(GOOD | {"prompt": prompt}).encode(), author="a", created_at="2024-01-01")
+    assert record.prompt == prompt
 
 
 def test_all_problems_of_a_record_are_named_with_its_id() -> None:

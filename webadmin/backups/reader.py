@@ -249,6 +249,8 @@ def stage(
         for batch in catalogue.batches(decoded, lambda found: found[1]):
             _insert(connection, batch, found)
             seen = batch[-1][0] + 1
+            # The next one is read while this loop still holds the last: one of them may be large.
+            batch.clear()
             progress.update("reading", seen, found.document.count)
             progress.check_cancelled()
     found.records_sha256 = lines.hexdigest()
@@ -279,7 +281,8 @@ def _decoded(
         if warnings:
             found.warning_count += len(warnings)
             found.warnings += warnings[: _TOLD - len(found.warnings)]
-        lines.update(catalogue.encode(record) + b"\n")
+        lines.update(catalogue.encode(record))
+        lines.update(b"\n")
         if record.extra and len(found.unknown_keys) < _TOLD:
             found.unknown_keys.update(map(strict.shown, record.extra))
         yield index, record

@@ -351,7 +351,8 @@ def _note(counts: Counts, mark: hashlib._Hash, pair: _Pair) -> None:
     name = _COUNTED[pair.action]
     setattr(counts, name, getattr(counts, name) + 1)
     for record in (pair.mine, pair.theirs):
-        mark.update(catalogue.encode(record) + b"\n" if record else b"-\n")
+        mark.update(catalogue.encode(record) if record else b"-")
+        mark.update(b"\n")
 
 
 def _shown(pair: _Pair) -> PlannedChange:

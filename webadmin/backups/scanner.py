@@ -14,9 +14,12 @@ from webadmin import strict
 from webadmin.errors import N_
 
 CHUNK = 1024 * 1024
-MAX_VALUE = 32 * 1024 * 1024
-"""The largest single record in bytes: without a bound one unclosed quote would read a whole file into memory."""
-MAX_OWN_VALUE = 4 * MAX_VALUE
+MAX_VALUE = 9 * 1024 * 1024
+"""The largest single record in bytes: a text of 4 MiB, in Chinese and each character escaped, and the rest.
+
+Without a bound one unclosed quote would read a whole file into memory.
+"""
+MAX_OWN_VALUE = 128 * 1024 * 1024
 """The same in our own files: another program may have stored more than any file may bring in."""
 _MAX_DEPTH = 1_000_000
 # What the keys of one document may take in bytes; they are remembered, since none may stand there twice.
@@ -66,8 +69,8 @@ class Scanner:
         """Drop what is behind, read as much again as is left, at most to the largest value; False at the end."""
         rest = self._data[self._at :]
         if len(rest) > MAX_VALUE:
-            raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is larger than 32 MiB."))
-        # The window goes before it is replaced: with a value of 32 MiB there is room for two of them, not for three.
+            raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is larger than 9 MiB."))
+        # The window goes before it is replaced: there is room for two of the largest values, not for three.
         self._data = b""
         chunk = self._file.read(min(max(CHUNK, len(rest)), MAX_VALUE + 1 - len(rest)))
         self._base += self._at
@@ -166,8 +169,7 @@ class Scanner:
             return
         while True:
             try:
-                span = self.value()
-                yield span
+                yield self.value()
                 if self.peek() == b"]":
                     break
                 self.take(b",")

@@ -78,7 +78,8 @@ def remove_old_scratch() -> None:
 def _rebuilt(connection: Connection) -> str:
     lines = hashlib.sha256()
     for line in rebuilt_lines(connection):
-        lines.update(line + b"\n")
+        lines.update(line)
+        lines.update(b"\n")
     return lines.hexdigest()
 
 

@@ -13,6 +13,7 @@ from webadmin.catalogue.records import (
     ID_CEILING,
     JSON_NAMES,
     LATER,
+    RECORD_CEILING_BYTES,
     STATUSES,
     TEXT_CEILING_BYTES,
     VERSION_CEILING,
@@ -84,7 +85,7 @@ def decode(
     """
     found = _Findings(index, None, is_trusted, [], [])
     record = None
-    if not _has_long_text(span, found):
+    if not _is_too_long(span, found):
         record = _canonical(span)
         if record is None:
             record = _build(span, found, author, created_at, limits)
@@ -97,10 +98,13 @@ def decode(
     return record, found.warnings
 
 
-def _has_long_text(span: bytes, found: _Findings) -> bool:
-    """Whether a record is not even to be decoded, because of texts that are longer than any may be."""
+def _is_too_long(span: bytes, found: _Findings) -> bool:
+    """Whether a record is not even to be decoded, because it, or a text of it, is longer than any may be."""
     if len(span) <= TEXT_CEILING_BYTES or found.is_trusted:
         return False
+    if strict.unescaped_size(span) > RECORD_CEILING_BYTES:
+        found.problem(None, N_("The record is larger than 5 MiB."))
+        return True
     try:
         for key in strict.long_texts(span, TEXT_CEILING_BYTES):
             found.problem(key, N_("The text is longer than 4 MiB."))

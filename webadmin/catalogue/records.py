@@ -23,6 +23,12 @@ STATUSES = ("draft", "pending", "published", "rejected")
 ROBOT = "🤖"
 ID_CEILING = 255
 TEXT_CEILING_BYTES = 4 * 1024 * 1024
+RECORD_CEILING_BYTES = 5 * 1024 * 1024
+"""What a record of a foreign file may take, its escapes aside: the largest text, and room for all the rest.
+
+In memory it takes up to twenty times as much: on both sides, with four bytes for each character of a text that has an
+emoji, and once more as it is written.
+"""
 # The largest whole number that every JSON reader keeps exactly (RFC 8259, section 6).
 VERSION_CEILING = 2**53 - 1
 

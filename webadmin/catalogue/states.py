@@ -35,6 +35,7 @@ class PastState:
     record: Record
 
 
+_COUNTED_CHARACTERS = 1_000_000
 _COLUMNS = (
     Revision.number,
     Revision.created_at,
@@ -65,7 +66,12 @@ def get_state(session: Session, assistant_id: str, number: int) -> PastState:
 
 
 def changed_lines(old: str, new: str) -> tuple[int, int]:
-    """How many lines of a text came and went, wherever they stand: in linear time, unlike a diff."""
+    """How many lines of a text came and went, wherever they stand: in linear time, unlike a diff.
+
+    Of a text of more than a million characters none are counted: each line would take more memory than its text.
+    """
+    if max(len(old), len(new)) > _COUNTED_CHARACTERS:
+        return 0, 0
     before, after = Counter(old.splitlines()), Counter(new.splitlines())
     return (after - before).total(), (before - after).total()
 
