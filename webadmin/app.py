@@ -141,7 +141,14 @@ def _speak_languages(app: Flask, values: Config) -> None:
     def language() -> str:
         person = security.current_person()
         chosen = (person.language if person else None) or prefs.language()
+        g.is_language_negotiated = chosen is None
         return chosen or request.accept_languages.best_match(LANGUAGES) or values.site_language
+
+    @app.after_request
+    def vary(response: Response) -> Response:
+        if g.get("is_language_negotiated"):
+            response.vary.add("Accept-Language")
+        return response
 
     Babel(
         app,
