@@ -23,6 +23,7 @@ from weakref import WeakKeyDictionary
 
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import NullPool
 
@@ -55,6 +56,7 @@ __all__ = [
 SCHEMA_TABLE = "aa_schema_version"
 _MIGRATIONS = Path(__file__).parent / "migrations"
 IMMEDIATE = "BEGIN IMMEDIATE"
+_NO_CHANGE = "DELETE FROM aa_schema_version WHERE 0"
 # SQLite, «PRAGMA integrity_check»: what its check says of values rather than of pages.
 _ROW_FAULT = re.compile(r"CHECK constraint failed in |(NULL|NUMERIC|TEXT|non-\w+) value in ")
 # The writers of this process wait for one another here, and only then for those of others. SQLite waits by sleeping
@@ -173,12 +175,30 @@ def transaction() -> Iterator[Session]:
         try:
             with _waiting():
                 _take_turn(held)
-                session.connection(execution_options={"begin": IMMEDIATE})
+                _begin_writing(session)
             yield session
             session.commit()
         except BaseException:
             session.rollback()
             raise
+
+
+def _begin_writing(session: Session) -> None:
+    """Take the write lock; on a connection opened now, if that of the pool can only read."""
+    try:
+        _lock(session)
+    except DBAPIError as error:
+        # It may be from a time when the system refused more; the pool has let go of all such by now.
+        if error.orig is None or not is_read_only(error.orig):
+            raise
+        session.rollback()
+        _lock(session)
+
+
+def _lock(session: Session) -> None:
+    connection = session.connection(execution_options={"begin": IMMEDIATE})
+    # On a file that it opened for reading alone, SQLite's BEGIN IMMEDIATE raises nothing; this does, changing nothing.
+    connection.exec_driver_sql(_NO_CHANGE)
 
 
 def _take_turn(held: ExitStack) -> None:
