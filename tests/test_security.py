@@ -360,3 +360,14 @@ def test_the_secret_key_is_private_and_the_same_after_a_restart(app: Flask, fold
 
 def is_signed_in(client: FlaskClient) -> bool:
     return client.get("/api/no-such-call").status_code == 404
+
+
+def test_session_that_cannot_be_kept_is_told_in_a_page_that_does_not_try_again(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    with app.app_context():
+        refuse = "CREATE TRIGGER refuse BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
+        runtime.current().change(lambda connection: connection.execute(refuse))
+    add_person(app, "Ada")
+    answer = app.test_client().get("/sign-in")
+    assert answer.status_code == 503
+    assert "The file for sessions and running tasks cannot be used." in answer.text
+    assert "finalizing failed" not in caplog.text

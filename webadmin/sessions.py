@@ -77,12 +77,17 @@ class RuntimeSessions(SessionInterface):
             return
         if session.accessed:
             response.vary.add("Cookie")
-        if not session:
-            _end(session, response)
-        elif session.id_hash is None or session.is_rotating:
-            _create(session, response)
-        elif session.modified or _now() - session.seen_at > _TOUCH_SECONDS:
-            _update(session)
+        try:
+            if not session:
+                _end(session, response)
+            elif session.id_hash is None or session.is_rotating:
+                _create(session, response)
+            elif session.modified or _now() - session.seen_at > _TOUCH_SECONDS:
+                _update(session)
+        except Unavailable:
+            # The page that tells it comes by here, too, and must not fail in the same way.
+            session.is_transient = True
+            raise
 
 
 def is_api_call(request: Request) -> bool:
