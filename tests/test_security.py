@@ -362,7 +362,9 @@ def is_signed_in(client: FlaskClient) -> bool:
     return client.get("/api/no-such-call").status_code == 404
 
 
-def test_session_that_cannot_be_kept_is_told_in_a_page_that_does_not_try_again(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+def test_session_that_cannot_be_kept_is_told_in_a_page_that_does_not_try_again(
+    app: Flask, caplog: pytest.LogCaptureFixture
+) -> None:
     with app.app_context():
         refuse = "CREATE TRIGGER refuse BEFORE INSERT ON sessions BEGIN SELECT RAISE(ABORT, 'full'); END"
         runtime.current().change(lambda connection: connection.execute(refuse))

@@ -6,9 +6,12 @@ import errno
 import logging
 import os
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
+from webadmin import clock
 from webadmin.errors import N_, Unavailable
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -53,6 +56,15 @@ def remove(*paths: Path) -> None:
             path.unlink(missing_ok=True)
         except OSError as error:
             _log.warning("%s cannot be deleted: %s", path, error.strerror)
+
+
+def remove_old(paths: Iterable[Path], age: timedelta) -> None:
+    """Delete those of the files that nobody has written to for so long."""
+    limit = (clock.now() - age).timestamp()
+    for path in paths:
+        with suppress(FileNotFoundError):
+            if path.is_file() and path.stat().st_mtime < limit:
+                remove(path)
 
 
 def take_name(source: Path, target: Path) -> bool:

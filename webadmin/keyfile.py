@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from webadmin import disk
+
+_TEMPORARY = ".tmp-"
 
 
 def read_or_make(path: Path, make: Callable[[], str]) -> str:
@@ -20,7 +23,7 @@ def read_or_make(path: Path, make: Callable[[], str]) -> str:
     if found:
         return found
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f".tmp-{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
     try:
         with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
             file.write(make() + "\n")
@@ -41,3 +44,8 @@ def read(path: Path) -> str | None:
         return path.read_text(encoding="ascii").strip() or None
     except FileNotFoundError:
         return None
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete what an hour ago could be neither named nor deleted in a folder of secrets."""
+    disk.remove_old(folder.glob(f"{_TEMPORARY}*"), timedelta(hours=1))

@@ -32,6 +32,7 @@ from webadmin import (
     damage,
     disk,
     jobs,
+    keyfile,
     notifications,
     problems,
     recovery,
@@ -300,7 +301,8 @@ class Scheduler:
         with _told("trash"), transaction() as session:
             catalogue.purge_trash(session)
         with _told("leftovers"):
-            _remove_leftovers()
+            disk.remove_old(jobs.folder().glob("*"), _LEFT_OVER_AFTER)
+            keyfile.remove_leftovers(config.current().database_path.parent)
             snapshots.remove_leftovers()
             recovery.remove_leftovers()
         self._day_done = today
@@ -319,10 +321,3 @@ def _told(name: str) -> Iterator[None]:
             _log.warning("%s: %s", name, known)
         unexpected = Message(N_("Unexpected error: %(kind)s"), {"kind": type(error).__name__})
         problems.note(f"scheduled-{name}", known.message if known else unexpected)
-
-
-def _remove_leftovers() -> None:
-    limit = (clock.now() - _LEFT_OVER_AFTER).timestamp()
-    for path in jobs.folder().iterdir() if jobs.folder().is_dir() else ():
-        if path.is_file() and path.stat().st_mtime < limit:
-            disk.remove(path)

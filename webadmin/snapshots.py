@@ -132,11 +132,7 @@ def prune() -> list[str]:
 
 def remove_leftovers() -> None:
     """Delete what a killed process left of a copy; only while no other copy can be under way (a start, the leader)."""
-    limit = clock.now().timestamp() - 3600
-    for path in folder().glob(".tmp-*"):
-        with suppress(OSError):
-            if path.stat().st_mtime < limit:
-                path.unlink()
+    disk.remove_old(folder().glob(".tmp-*"), timedelta(hours=1))
 
 
 def _free_name() -> Path:

@@ -1,8 +1,9 @@
 """A write, sync or naming under the data folder fails, once or for ever: the state is that before or that after.
 
-Here a few calls of each operation fail. By hand each one does, with every error of `FAULT_ERRNOS`, and each time twice:
-`FAULTS=all .venv/bin/python -m pytest -n 0 -s -o timeout=0 tests/faults/test_failing_calls.py`; `FAULTS=7` takes every
-seventh.
+Here a few calls of each operation fail. By hand each one does, with every error of `FAULT_ERRNOS`, once and for ever:
+`FAULTS=all .venv/bin/python -m pytest -n 0 -s -o timeout=0 tests/faults/test_failing_calls.py`. `FAULTS=7` takes every
+seventh, `FAULTS=kinds` those that differ: of calls of one name on one file, one after the other, the first two and the
+last.
 """
 
 from __future__ import annotations
@@ -10,16 +11,22 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import pytest
 
 from tests.faults.operations import OPERATIONS, Operation
 from tests.faults.world import State, World, look_after_crash
 from tests.sites import Site, wait_for
+from tests.syscalls import Call
 
 FAULTS = os.environ.get("FAULTS", "")
+# After so many the world is as at first again: what they make becomes more and more, and each operation slower.
+RENEWED_AFTER = 100
 ERRNOS = [getattr(errno, name) for name in os.environ.get("FAULT_ERRNOS", "ENOSPC,EIO,EDQUOT,EROFS").split(",")]
 
 
@@ -27,6 +34,8 @@ ERRNOS = [getattr(errno, name) for name in os.environ.get("FAULT_ERRNOS", "ENOSP
 def world(tmp_path_factory):
     made = World(Site(tmp_path_factory.mktemp("world")))
     made.found()
+    if FAULTS:
+        made.keep()
     yield made
     made.stop()
     made.site.close()
@@ -44,32 +53,43 @@ class Fault:
         return f"call {self.at}, {errno.errorcode[self.number]} {'for ever' if self.is_for_ever else 'once'}"
 
 
-def chosen(name: str, count: int) -> Iterator[Fault]:
-    """The faults to try on an operation of so many calls."""
+def chosen(name: str, calls: Sequence[Call]) -> Iterator[Fault]:
+    """The faults to try on an operation that makes these calls when nothing fails."""
     if not FAULTS:
         draw = random.Random(name)
         for is_for_ever in (False, True):
-            yield Fault(draw.randint(1, count), draw.choice(ERRNOS), is_for_ever)
+            yield Fault(draw.randint(1, len(calls)), draw.choice(ERRNOS), is_for_ever)
         return
     for number in ERRNOS:
         for is_for_ever in (False, True):
-            # Not every run of an operation makes as many calls.
-            for at in range(1, count + 10, 1 if FAULTS == "all" else int(FAULTS)):
+            for at in _chosen_calls(calls):
                 yield Fault(at, number, is_for_ever)
 
 
-def calls_of(world: World, operation: Operation) -> int:
-    """How many calls it takes when nothing fails; looks whether it does what it should."""
+def _chosen_calls(calls: Sequence[Call]) -> Iterable[int]:
+    if FAULTS != "kinds":
+        # Not every run of an operation makes as many calls.
+        return range(1, len(calls) + 10, 1 if FAULTS == "all" else int(FAULTS))
+    found, first = [], 1
+    for _, equal in groupby((call.name, re.sub(r"\w*\d\w*", "*", call.path)) for call in calls):
+        last = first + len(list(equal)) - 1
+        found += sorted({first, min(first + 1, last), last})
+        first = last + 1
+    return found
+
+
+def calls_of(world: World, operation: Operation) -> list[Call]:
+    """The calls that it makes when nothing fails; looks whether it does what it should."""
     world.clear_passing()
     given = operation.prepare(world)
     before = world.look()
     world.storage.fail(0, 0)
     answer = operation.act(world, given)
-    count = len(world.storage.calls())
+    calls = world.storage.calls()
     assert answer.is_done, answer
     assert world.look().catalogue() == operation.expect(before, given).catalogue()
     assert world.passing() == []
-    return count
+    return calls
 
 
 def complaints(world: World, operation: Operation, fault: Fault, scratch) -> list[str] | None:
@@ -116,6 +136,8 @@ def _torn(before: State, after: State, later: State) -> list[str]:
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_failing_call_leaves_the_state_before_or_after_in_words(world, tmp_path, name):
     found, count, passed = [], 0, set()
+    if FAULTS:
+        world.renew()
     calls = calls_of(world, OPERATIONS[name])
     for fault in chosen(name, calls):
         if (fault.number, fault.is_for_ever) in passed:
@@ -125,24 +147,29 @@ def test_failing_call_leaves_the_state_before_or_after_in_words(world, tmp_path,
             passed.add((fault.number, fault.is_for_ever))
             continue
         count += 1
+        if count % RENEWED_AFTER == 0:
+            world.renew()
         found += said
         print("".join(f"\n{each}" for each in said), end="", flush=True)
-    print(f"\n{name}: {calls} calls, {count} faults, {len(found)} complaints", flush=True)
+    print(f"\n{name}: {len(calls)} calls, {count} faults, {len(found)} complaints", flush=True)
     assert not found, "\n".join(found)
 
 
 def test_import_that_cannot_begin_leaves_no_upload(world, tmp_path):
     operation = OPERATIONS["import, merge"]
-    calls_of(world, operation)
-    ends = [call.path.endswith(".lock") and call.path.startswith(".incoming/") for call in world.storage.calls()]
+    ends = [call.path.endswith(".lock") and call.path.startswith(".incoming/") for call in calls_of(world, operation)]
     assert complaints(world, operation, Fault(ends.index(True) + 1, errno.EDQUOT, False), tmp_path / "crash") == []
 
 
 def test_start_after_faults_takes_away_what_was_left(world):
     (world.site.backups / ".tmp-1-left").write_bytes(b"half a backup")
+    secret = world.site.data / ".tmp-1234"
+    secret.touch()
+    os.utime(secret, (time.time() - 4000, time.time() - 4000))
     before = world.look()
     world.stop()
     world.start()
     wait_for(lambda: not list(world.site.backups.glob(".tmp-*")))
+    wait_for(lambda: not secret.exists())
     assert world.look().catalogue() == before.catalogue()
     assert world.look().files == before.files

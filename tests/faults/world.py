@@ -180,6 +180,18 @@ class World:
             self.tasks.stdout.close()
             self.tasks = None
 
+    def keep(self) -> None:
+        """Let what is there now be what `renew` goes back to."""
+        self.stop()
+        shutil.copytree(self.site.data, self.site.folder / "kept")
+        self.start()
+
+    def renew(self) -> None:
+        self.stop()
+        shutil.rmtree(self.site.data)
+        shutil.copytree(self.site.folder / "kept", self.site.data)
+        self.start()
+
     def look(self) -> State:
         return look(self.site.data)
 
