@@ -28,7 +28,8 @@ class Screen:
     world: str
     path: str
     act: Act = lambda page, world: None
-    is_signed_in: bool = True
+    role: str | None = "admin"
+    """Of whoever looks; None for somebody who is not signed in."""
 
     def open(self, page: Page, world: World) -> None:
         """Bring the page into this state."""
@@ -246,6 +247,8 @@ SCREENS = [
     Screen("list - days of the last edit", "full", "/assistants", press(DAYS, shows="#edited-from")),
     Screen("list - edited since", "full", "/assistants?from=2026-01-01"),
     Screen("list - changed by an import", "full", "{written}"),
+    Screen("list - as a viewer", "full", "/assistants", role="viewer"),
+    Screen("list - as a reviewer", "full", "/assistants", _select_rows, role="reviewer"),
     Screen("filter - tags", "full", "/assistants/filter/tag"),
     Screen("filter - authors", "full", "/assistants/filter/author"),
     Screen("actions - of one", "full", "/assistants/actions/ast_1"),
@@ -256,6 +259,7 @@ SCREENS = [
     Screen("editor - rejected", "full", "/assistants/edit/ast_4"),
     Screen("editor - private draft", "good", "/assistants/edit/ast_3"),
     Screen("editor - odd id, long texts", "full", "/assistants/edit/~YS9iP2MjZA"),
+    Screen("editor - as a viewer", "good", "/assistants/edit/ast_2", role="viewer"),
     Screen("editor - unsaved", "good", "/assistants/edit/ast_2", _type),
     Screen("editor - changes of the prompt", "full", "/assistants/edit/ast_4", _show_changes),
     Screen(
@@ -424,12 +428,12 @@ SCREENS = [
     Screen("recovery - only in the copy", "damaged", "/health/recovery?tab=copy"),
     Screen("recovery - one opened", "damaged", "/health/recovery/1"),
     Screen("recovery - copies", "damaged", "/health/recovery/copies"),
-    Screen("sign-in - asked", "empty", "/sign-in", is_signed_in=False),
-    Screen("sign-in - wrong", "empty", "/sign-in", WRONG, is_signed_in=False),
-    Screen("sign-in - slowed down", "empty", "/sign-in", _too_many_tries, is_signed_in=False),
-    Screen("sign-in - code asked", "empty", "/sign-in", _second_step, is_signed_in=False),
-    Screen("setup - asked", "new", "/setup", is_signed_in=False),
-    Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), is_signed_in=False),
+    Screen("sign-in - asked", "empty", "/sign-in", role=None),
+    Screen("sign-in - wrong", "empty", "/sign-in", WRONG, role=None),
+    Screen("sign-in - slowed down", "empty", "/sign-in", _too_many_tries, role=None),
+    Screen("sign-in - code asked", "empty", "/sign-in", _second_step, role=None),
+    Screen("setup - asked", "new", "/setup", role=None),
+    Screen("setup - with errors", "new", "/setup", send("main .block", shows="[role=alert]"), role=None),
     *(Screen(f"error - {code}", "good", f"/fail/{code}") for code in (400, 403, 404, 413, 429, 500, 503)),
     Screen("error - form open too long", "good", "/settings/tokens", _send_too_late),
     Screen("error - as a toast", "good", "/assistants", _fail_in_part),
@@ -437,6 +441,6 @@ SCREENS = [
     Screen("api - examples in python", "good", "/api/docs?language=python"),
     Screen("components - all", "dev", "/dev/ui"),
     Screen("components - dialog", "dev", "/dev/ui", press("[data-template=dev-dialog]", shows="dialog h1")),
-    Screen("error - 404 signed out", "empty", "/setup", is_signed_in=False),
+    Screen("error - 404 signed out", "empty", "/setup", role=None),
 ]
 BY_ID = {re.sub(r"[^a-z0-9]+", "-", screen.name): screen for screen in SCREENS}

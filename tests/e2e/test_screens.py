@@ -52,8 +52,8 @@ def show(chromium: Browser, worlds: Callable[[str], World]) -> Iterator[Callable
             context = chromium.new_context(base_url=world.url, viewport={"width": 1280, "height": 900}, **options)
             stack.callback(context.close)
             context.set_default_timeout(10_000)
-            if screen.is_signed_in:
-                context.add_cookies([{"name": "aa_session", "value": world.session, "url": world.url}])
+            if screen.role:
+                context.add_cookies([{"name": "aa_session", "value": world.session(screen.role), "url": world.url}])
             page = context.new_page()
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))

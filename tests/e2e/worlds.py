@@ -44,25 +44,32 @@ from webadmin.notifications import Destination
 
 LONG = "An assistant whose title goes on for longer than any line of the list is wide, and then some more"
 
+PEOPLE = {"admin": "Ada", "reviewer": "Rita", "editor": "Ed", "viewer": "Vic"}
+
 
 @dataclass
 class World:
-    """A served site, what is where in it (`names`), and the session of Ada."""
+    """A served site, what is where in it (`names`), and the sessions of its people by their roles."""
 
     app: Flask
     folder: Path
     url: str = ""
-    session: str = ""
+    sessions: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+
+    def session(self, role: str = "admin") -> str:
+        """The cookie of somebody with this role, who is added when first asked for."""
+        if role not in self.sessions:
+            client, name = self.app.test_client(), PEOPLE[role]
+            add_person(self.app, name, role=role)
+            sign_in(client, name)
+            self.sessions[role] = client.get_cookie("aa_session").value
+        return self.sessions[role]
 
     def browser(self) -> Browser:
         """Ada without scripts."""
         client = self.app.test_client()
-        if not self.session:
-            add_person(self.app, "Ada")
-            sign_in(client, "Ada")
-            self.session = client.get_cookie("aa_session").value
-        client.set_cookie("aa_session", self.session)
+        client.set_cookie("aa_session", self.session())
         return Browser(client)
 
 
