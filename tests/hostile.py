@@ -417,8 +417,8 @@ LARGE = {
     "a record of 31 MiB that is one text": File(lambda: b"[%s]" % text(record(prompt="😀" + "x" * 31 * MIB))),
     "a record of 8 MiB that is one text": File(lambda: b"[%s]" % text(record(prompt="😀" + "x" * 8 * MIB)), 0, 1),
     "a record of 8 MiB in six texts": File(lambda: b"[%s]" % text(record(**dict.fromkeys(SIX, "x" * (8 * MIB // 6)))), 0, 1),
-    "a record of nearly 5 MiB in six texts with an emoji each": File(
-        lambda: b"[%s]" % text(record(**dict.fromkeys(SIX, "😀" + "x" * (5 * MIB // 6 - 200)))), 1
+    "a record of nearly 4.5 MB in six texts with an emoji each": File(
+        lambda: b"[%s]" % text(record(**dict.fromkeys(SIX, "😀" + "x" * 749_000))), 1
     ),
     "a prompt of 4 MiB of Chinese, all of it escaped": File(lambda: b"[%s]" % json.dumps(record(prompt="助" * (4 * MIB // 3))).encode(), 1),
     "a record of 8 MiB of small values": File(lambda: b"[%s]" % in_record(b"[" + b"1," * (4 * MIB) + b"1]"), 0, 1),

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import time_machine
 from flask import current_app
+from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from tests.backups.conftest import ADA, make_record, root_like_anybody
@@ -166,3 +167,26 @@ def test_looks_while_backups_are_made_lose_nothing_that_is_known_of_them(data: C
             each.result()
     found = {(each.note, each.state, each.actor) for each in history()}
     assert found == {(f"the {number}th", State.VERIFIED, "ada") for number in range(15)}
+
+
+def test_first_look_at_more_new_files_asks_the_database_no_more_often(data: Config) -> None:
+    made = data.database_backup_dir / backups.create(ADA).name
+    asked: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    def looks_at(count: int) -> int:
+        for number in range(count):
+            shutil.copy(made, made.with_name(f"assistants_backup_{count}_{number}.json"))
+        asked.clear()
+        assert len(backups.look(wholly=True)) == count
+        found = len(asked)
+        backups.sync()
+        return found
+
+    event.listen(db.db.engine, "before_cursor_execute", note)
+    try:
+        assert looks_at(2) == looks_at(20)
+    finally:
+        event.remove(db.db.engine, "before_cursor_execute", note)

@@ -120,7 +120,8 @@ def _outdated(session: Session) -> tuple[list[BackupFact], bool]:
     for entry in entries.values():
         row = known.get(entry.name)
         if row is None or not is_same_file(row, entry) or entry.name not in numbered:
-            fresh.append(refreshed(entry, session.get(BackupFact, entry.name)))
+            # Ten thousand may be new at once: nothing is asked about those that have no row.
+            fresh.append(refreshed(entry, None if row is None else session.get(BackupFact, entry.name)))
     are_gone = any(row.has_file and row.binned_at is None and row.name not in entries for row in known.values())
     are_sorted = all(row.made_at is None or _STORED.fullmatch(row.made_at) for row in known.values())
     return fresh, not are_gone and are_sorted and numbered <= entries.keys() | known.keys()

@@ -103,7 +103,7 @@ def _is_too_long(span: bytes, found: _Findings) -> bool:
     if len(span) <= TEXT_CEILING_BYTES or found.is_trusted:
         return False
     if strict.unescaped_size(span) > RECORD_CEILING_BYTES:
-        found.problem(None, N_("The record is larger than 5 MiB."))
+        found.problem(None, N_("The record is larger than 4.5 MB."))
         return True
     try:
         for key in strict.long_texts(span, TEXT_CEILING_BYTES):

@@ -23,7 +23,7 @@ STATUSES = ("draft", "pending", "published", "rejected")
 ROBOT = "🤖"
 ID_CEILING = 255
 TEXT_CEILING_BYTES = 4 * 1024 * 1024
-RECORD_CEILING_BYTES = 5 * 1024 * 1024
+RECORD_CEILING_BYTES = 4_500_000
 """What a record of a foreign file may take, its escapes aside: the largest text, and room for all the rest.
 
 In memory it takes up to twenty times as much: on both sides, with four bytes for each character of a text that has an
