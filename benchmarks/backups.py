@@ -190,7 +190,7 @@ def measure(folder: Path, changed: Path) -> tuple[Path, float]:
 def recover(data: Path, backup: Path, told: float) -> None:
     """Restore the backup into an empty catalogue, and compare with what was told."""
     data.mkdir()
-    server = Server(data)
+    server = Server(data, patience_seconds=7200)
     try:
         with Meter(server).cost("restore into an empty catalogue") as taken:
             _import(server, backup)
