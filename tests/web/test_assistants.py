@@ -887,3 +887,15 @@ def test_chinese_pages_speak_chinese_or_the_source(ada, three):
     page = soup(answer)
     assert page.html["lang"] in {"zh-CN", "en"}
     assert titles(page)
+
+
+def test_a_viewer_is_shown_nothing_to_type_with(app):
+    store(app, make_record("ast_1"))
+    add_person(app, "Vic", role="viewer")
+    browser = app.test_client()
+    sign_in(browser, "Vic")
+    editor = soup(browser.get(EDIT)).select_one("#editor")
+    fields = [field["id"] for field in editor.select(".input")]
+    assert len(fields) == 5
+    assert [field["id"] for field in editor.select("[readonly]")] == fields
+    assert editor.select("[data-suggestions], [data-tag], .primary, [role=switch]:not([disabled])") == []
