@@ -14,6 +14,8 @@ from webadmin.errors import N_, Invalid, Message, Problem
 
 MIN_LENGTH = 12
 MAX_LENGTH = 256
+# What a form has in the place of bytes that are no text: several of them would be the same.
+NO_TEXT = "\ufffd"
 
 # OWASP's second setting for argon2id: 19 MiB and about 30 ms, so that forty people who sign in together do not fill
 # the memory of a small machine.
@@ -31,9 +33,12 @@ _COMMON_FILE = Path(__file__).with_name("common_passwords.txt")
 def check_password(password: str, *, name: str) -> str:
     """Return a password that may be used for the person `name`, normalised. Raises Invalid and says why."""
     try:
-        normal = _normalised(password)
+        # Longer by far than any spelling of what may be set: nothing that is cut off makes it right.
+        normal = _normalised(password[: MAX_LENGTH * 4 + 1])
     except UnicodeEncodeError:
-        raise _refused(N_("This password holds characters that cannot be stored. Use others.")) from None
+        normal = NO_TEXT
+    if NO_TEXT in normal:
+        raise _refused(N_("This password holds characters that cannot be stored. Use others."))
     if len(normal) > MAX_LENGTH:
         raise _refused(N_("Use at most %(max)d characters."), max=MAX_LENGTH)
     if len(normal) < MIN_LENGTH or _is_guessable(normal.casefold(), name.casefold()):

@@ -164,9 +164,9 @@ def get_token(session: Session, id: int) -> Token:
 
 def get_token_named(session: Session, name: str) -> Token:
     """The newest token of this name that was not revoked. Raises NotFound."""
-    token = session.scalar(
-        select(Token).where(Token.name == name, Token.revoked_at.is_(None)).order_by(Token.id.desc())
-    )
+    named = select(Token).where(Token.name == name, Token.revoked_at.is_(None)).order_by(Token.id.desc())
+    # A lone surrogate, from the command line, is nothing that a database can be asked for.
+    token = session.scalar(named) if name.isprintable() else None
     if token is None:
         raise NotFound(N_("There is no such token, or it is revoked already."))
     return token

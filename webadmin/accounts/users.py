@@ -15,7 +15,7 @@ from webadmin import clock
 from webadmin.accounts import tries
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
-from webadmin.accounts.passwords import check_password, hash_password, verify_password
+from webadmin.accounts.passwords import NO_TEXT, check_password, hash_password, verify_password
 from webadmin.accounts.permissions import Permission, Role, check_role, require
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem
 
@@ -131,7 +131,7 @@ def check_name(name: str, *, field: str = "name") -> str:
         template, params = N_("A name is missing."), {}
     elif len(normal) > NAME_MAX:
         template = N_("Use at most %(max)d characters.")
-    elif not all(char == " " or unicodedata.category(char)[0] in "LMNPS" for char in normal):
+    elif NO_TEXT in normal or not all(char == " " or unicodedata.category(char)[0] in "LMNPS" for char in normal):
         # Control, format (direction marks, zero width), surrogate and private characters could imitate another name.
         template, params = N_("A name may hold letters, digits, punctuation and single spaces."), {}
     if template:
@@ -159,6 +159,8 @@ def _authenticated(user: User | None, password: str) -> User | None:
 
 
 def _by_name(session: Session, name: str) -> User | None:
+    if not name.isprintable():  # Nobody's name, and a lone surrogate is nothing that a database can be asked for.
+        return None
     return session.scalar(select(User).where(User.name_key == name.casefold()))
 
 

@@ -213,7 +213,8 @@ def _about(name: str, act: Callable[[Session, Actor, int], User]) -> str:
 
 def _password(*, from_stdin: bool) -> str:
     if from_stdin:
-        return sys.stdin.readline().rstrip("\r\n")
+        # Bytes that are no text stay what they are, so that the rules for passwords refuse them in words.
+        return sys.stdin.buffer.readline().decode(sys.stdin.encoding, "surrogateescape").rstrip("\r\n")
     if not is_terminal():
         raise click.UsageError("There is no terminal to ask for the password: use --password-stdin.")
     answer: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
