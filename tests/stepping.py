@@ -1,10 +1,10 @@
-"""A program that dies at each of its steps in turn: `python -m tests.stepping FOLDER ROUNDS`.
+"""A program that dies at each of its steps in turn: `python -m tests.stepping FOLDER ROUNDS ACT`.
 
 A step is a statement to a database, a commit, or a call that opens, names or removes a file of the data folder. Each
-round does one act on a copy of one data folder in a child that is killed just before one step (every step where ROUNDS
+round does the act on a copy of one data folder in a child that is killed just before one step (every step where ROUNDS
 allows, else about so many, spread evenly), in every third round kills the start that follows at a step of its own too,
-and then starts as a server does. For each act one line of JSON tells what was there before, one what is when nobody is
-killed, and one for each round what was found.
+and then starts as a server does. One line of JSON tells what was there before, one what is when nobody is killed, and
+one for each round what was found.
 """
 
 from __future__ import annotations
@@ -197,16 +197,15 @@ def play(act: str, start: Path, folder: Path, step: int, again: int | None) -> d
 
 
 def main() -> None:
-    place, rounds = Path(sys.argv[1]), int(sys.argv[2])
-    for act in ACTS:
-        start = place / act / "start"
-        prepare(act, start)
-        print(json.dumps({"act": act, **found_in(start)}))
-        whole = play(act, start, place / act / "0", 0, None)
-        print(json.dumps({"act": act, **whole}))
-        for number, step in enumerate(range(1, whole["steps"] + 1, max(1, whole["steps"] // rounds))):
-            again = 1 + step % 25 if number % 3 == 2 else None
-            print(json.dumps({"act": act, **play(act, start, place / act / str(step), step, again)}))
+    place, rounds, act = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+    start = place / "start"
+    prepare(act, start)
+    print(json.dumps(found_in(start)))
+    whole = play(act, start, place / "0", 0, None)
+    print(json.dumps(whole))
+    for number, step in enumerate(range(1, whole["steps"] + 1, max(1, whole["steps"] // rounds))):
+        again = 1 + step % 25 if number % 3 == 2 else None
+        print(json.dumps(play(act, start, place / str(step), step, again)), flush=True)
 
 
 if __name__ == "__main__":
