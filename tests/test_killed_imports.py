@@ -190,7 +190,7 @@ def restores(tmp_path):
     site.close()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(200 * ROUNDS)
 def test_killed_import_happened_or_did_not(restores):
     site = restores.site
     [server] = site.servers

@@ -69,7 +69,7 @@ def check_one_or_the_other(path: Path) -> None:
         check_recovered(path)
 
 
-@pytest.mark.timeout(120 + 10 * ROUNDS)
+@pytest.mark.timeout(120 + 40 * ROUNDS)
 def test_kill_at_any_step_and_again_in_the_next_recovery(broken, path, folder, tmp_path):
     close(broken)
     leave_in_the_log(path)

@@ -18,7 +18,6 @@ from webadmin.config import PROJECT
 STEPS = os.environ.get("KILL_STEPS", "6")
 
 
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("act", ACTS)
 def test_a_kill_at_any_step_leaves_all_or_nothing(tmp_path, act):
     command = [sys.executable, "-m", "tests.stepping", str(tmp_path), STEPS, act]
