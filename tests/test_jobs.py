@@ -128,6 +128,20 @@ def test_a_waiting_job_goes_on_once() -> None:
         jobs.resume(job.id, lambda progress: None)
 
 
+def test_job_whose_waiting_cannot_be_written_down_is_refused_for_that_reason_and_goes_on_later(store: Runtime) -> None:
+    def work(progress):
+        store.write("CREATE TRIGGER refuse BEFORE UPDATE ON jobs BEGIN SELECT RAISE(ABORT, 'full'); END")
+        return Waiting({})
+
+    job = start(work)
+    wait_for(lambda: jobs.get(job.id).state is State.WAITING)
+    with pytest.raises(runtime.RuntimeUnavailable):
+        jobs.resume(job.id, lambda progress: None)
+    store.write("DROP TRIGGER refuse")
+    jobs.resume(job.id, lambda progress: {"applied": 3})
+    assert jobs.wait(job.id, 5).result == {"applied": 3}
+
+
 def test_a_job_cannot_be_resumed_twice_at_the_same_time() -> None:
     job = jobs.wait(start(lambda progress: Waiting({})).id, 5)
     go, outcomes = threading.Event(), []

@@ -84,7 +84,7 @@ def write_end(job_id: str, end: End) -> None:
         "UPDATE jobs SET state=?, result=?, error=?, updated_at=? WHERE id=? AND state=?",
         (end.state, to_json(end.result), failure_json(end.failure), clock.now_text(), job_id, State.RUNNING),
     )
-    del _unwritten[job_id]
+    _unwritten.pop(job_id, None)
 
 
 def failure_json(failure: Failure | None) -> str | None:

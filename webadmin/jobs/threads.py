@@ -129,6 +129,9 @@ def resume(id: str, work: Work, *, params: dict[str, Any] | None = None) -> Job:
     Raises NotFound, Conflict when the job is not waiting (any more), RuntimeUnavailable.
     """
     job = watching.get(id)
+    if (end := rows.unwritten_end(id)) is not None:
+        # It waits as far as this process knows; while that cannot be written down, nothing can go on.
+        rows.write_end(id, end)
     lock = _lock_waiting(id)
     try:
         changed = runtime.current().write(
