@@ -74,7 +74,9 @@ def _security_schemes() -> dict[str, Any]:
         "token": {
             "type": "http",
             "scheme": "bearer",
-            "description": N_("A token of the settings page: `Authorization: Bearer …`."),
+            "description": N_(
+                "A token of the settings page: `Authorization: Bearer …`. It may do what its role and its purposes allow."
+            ),
         },
         "session": {
             "type": "apiKey",
