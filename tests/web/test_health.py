@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 from tests.people import session_token
 from tests.test_safety import full_disk
 from tests.web.conftest import soup, words
-from webadmin import backups, catalogue, clock, config, damage, jobs, problems, runtime
+from webadmin import backups, catalogue, clock, config, damage, diagnostics, jobs, problems, runtime
 from webadmin.accounts import SYSTEM
 from webadmin.db import db, transaction
 from webadmin.errors import Message
@@ -56,6 +56,14 @@ def test_page_shows_the_checks_of_doctor_with_fact_and_next_step(ada: FlaskClien
     assert "Integrity" not in rows
     thorough = soup(ada.get("/health?all=1"))
     assert "SQLite's quick check found every page sound" in words(thorough)
+
+
+def test_page_names_each_check_by_the_code_of_doctor(app: Flask, ada: FlaskClient) -> None:
+    shown = {code.text for code in soup(ada.get("/health?all=1")).select("main .row-text > p + small > code")}
+    with app.app_context():
+        found = diagnostics.run_checks()
+    # The recent problems are a card of their own.
+    assert shown == {check.code for check in found} - {"problems"}
 
 
 def test_health_stands_in_the_navigation(ada: FlaskClient) -> None:
