@@ -226,7 +226,7 @@ for name, raw in {
     "line end in a key": patched(A, b'"metadata"', b'"meta\ndata"'), "text without end": b'[{"id": "' + b"x" * (3 * MIB),
     "10,100 empty records": b"[" + b"{}," * 10_100 + b"{}]", "10,100 numbers": b"[" + b"1," * 10_100 + b"1]",
     "10,100 records without a title": b"[%s]" % b",".join(b'{"id": "ast_%d", "prompt": "p and more"}' % n for n in range(10_100)),
-    "a value of 10 MiB": lambda: b'[{"id": "' + b"x" * (10 * MIB) + b'"}]',
+    "a value of 17 MiB": lambda: b'[{"id": "' + b"x" * (17 * MIB) + b'"}]',
 }.items():  # fmt: skip
     add(f"syntax: {name}", raw)
 add("syntax: white space of 3 MB", A.replace(b"\n", b"\n" * MIB), 3)

@@ -14,8 +14,8 @@ from webadmin import strict
 from webadmin.errors import N_
 
 CHUNK = 1024 * 1024
-MAX_VALUE = 9 * 1024 * 1024
-"""The largest single record in bytes: a text of 4 MiB, in Chinese and each character escaped, and the rest.
+MAX_VALUE = 16 * 1024 * 1024
+"""The largest single record in bytes: a text of 4 MiB, each character of it escaped, and the rest.
 
 Without a bound one unclosed quote would read a whole file into memory.
 """
@@ -69,7 +69,7 @@ class Scanner:
         """Drop what is behind, read as much again as is left, at most to the largest value; False at the end."""
         rest = self._data[self._at :]
         if len(rest) > MAX_VALUE:
-            raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is larger than 9 MiB."))
+            raise self.bad(N_("The value at line %(line)d (byte %(byte)d) is larger than 16 MiB."))
         # The window goes before it is replaced: there is room for two of the largest values, not for three.
         self._data = b""
         chunk = self._file.read(min(max(CHUNK, len(rest)), MAX_VALUE + 1 - len(rest)))

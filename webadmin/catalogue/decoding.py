@@ -102,7 +102,9 @@ def _is_too_long(span: bytes, found: _Findings) -> bool:
     """Whether a record is not even to be decoded, because it, or a text of it, is longer than any may be."""
     if len(span) <= TEXT_CEILING_BYTES or found.is_trusted:
         return False
-    if strict.unescaped_size(span) > RECORD_CEILING_BYTES:
+    # Control characters are escaped whenever the record is written.
+    controls = span.count(b"\\u000") + span.count(b"\\u001")
+    if strict.unescaped_size(span) + 5 * controls > RECORD_CEILING_BYTES:
         found.problem(None, N_("The record is larger than 4.5 MB."))
         return True
     try:
