@@ -75,7 +75,8 @@ def _security_schemes() -> dict[str, Any]:
             "type": "http",
             "scheme": "bearer",
             "description": N_(
-                "A token of the settings page: `Authorization: Bearer …`. It may do what its role and its purposes allow."
+                "A token of the settings page: `Authorization: Bearer …`. It may do what its role and its purposes"
+                " allow."
             ),
         },
         "session": {
