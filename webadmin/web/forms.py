@@ -75,9 +75,13 @@ def _number(text: str | None) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 6 else -1
 
 
+def _term_field(id: str) -> SelectField:
+    """For how long; whoever chooses no end does so knowingly."""
+    return SelectField(lazy_gettext("Valid for"), choices=_term_choices, default="90", validate_choice=False, id=id)
+
+
 class _TermForm(FlaskForm):  # type: ignore[misc]
-    # Whoever chooses no end does so knowingly.
-    expires_days = SelectField(lazy_gettext("Valid for"), choices=_term_choices, default="90", validate_choice=False)
+    expires_days = _term_field("expires_days")
 
     @property
     def days(self) -> int | None:
@@ -94,8 +98,9 @@ class TokenForm(_TermForm):
 
 
 class RotateForm(_TermForm):
-    """Another text for a token, and how long the earlier one goes on."""
+    """Another text for a token, and how long the earlier one goes on; opened over the page with the form above."""
 
+    expires_days = _term_field("rotated_days")
     keep_hours = SelectField(lazy_gettext("Earlier text"), choices=_keep_choices, default="24", validate_choice=False)
 
     @property
