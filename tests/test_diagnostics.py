@@ -53,7 +53,8 @@ def test_sound_site_has_no_red_check(site):
     assert set(found) == {
         "database-file",
         "settings", "folders", "secret-key", "runtime", "disk", "backups", "scheduler", "notifications", "clock",
-        "schema", "triggers", "write-lock", "write-ahead-log", "integrity", "rows", "snapshots", "backup-folder",
+        "schema", "triggers", "activity-log", "write-lock", "write-ahead-log",
+        "integrity", "rows", "snapshots", "backup-folder",
         "problems",
     }  # fmt: skip
     assert all(check["fact"] for check in found.values())

@@ -52,6 +52,7 @@ _BY_PERMISSION = {
         backup_marks.ask_pin backup_marks.pin backup_marks.unpin backup_marks.ask_note backup_marks.note
     """,
     Permission.ADMINISTER: """
+        activity.list activity.export
         health.download dev.ui recovery.show recovery.copies recovery.one recovery.begin recovery.choose
         recovery.apply recovery.discard
         people.list people.add people.show people.change people.sign_out people.confirm_reset people.reset

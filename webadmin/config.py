@@ -115,6 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "LOG_LEVEL", "info", one_of("debug", "info", "warn", "warning", "error"), "The least serious event to log."
     ),
+    Setting("AUDIT_DAYS", "365", number(90, 36500), "Days that the activity log is kept."),
     Setting("LOG_DIR", "./logs", PATH, "The folder of the log files."),
     Setting("LOG_MAX_SIZE", "10MiB", SIZE, "Size at which a new log file is begun; the last five are kept."),
     Setting("DB_TIMEOUT", "5000", number(0, 600_000), "Milliseconds to wait for a lock on the database."),
@@ -226,6 +227,7 @@ class Config:
     backup_keep_weekly: int
     backup_keep_monthly: int
     log_level: str
+    audit_days: int
     log_dir: Path
     log_max_size: int
     db_timeout: int

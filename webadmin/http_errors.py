@@ -31,7 +31,7 @@ _HTTP: dict[int, tuple[str, str]] = {
     400: ("VALIDATION_ERROR", N_("That request was not complete. Go back and try again.")),
     401: ("UNAUTHORIZED", N_("Sign in, or send a valid token.")),
     403: ("FORBIDDEN", N_("Your role cannot do this. Ask an administrator.")),
-    404: ("NOT_FOUND", N_("Not found. It may have been deleted.")),
+    404: ("NOT_FOUND", N_("Not found. It may have been deleted; search the activity log.")),
     405: ("METHOD_NOT_ALLOWED", N_("This address does not take that method.")),
     413: ("PAYLOAD_TOO_LARGE", N_("This is too large.")),
     415: ("UNSUPPORTED_MEDIA_TYPE", N_("This type of content is not accepted here.")),

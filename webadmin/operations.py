@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, db, jobs
+from webadmin import audit, backups, catalogue, db, jobs
 from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import Busy, Counts, Decisions, Mode, Plan, Progress, Staged
 from webadmin.catalogue import Act, Chosen
@@ -93,6 +93,7 @@ def cancel(actor: Actor, id: str) -> Job:
     job = jobs.get(id)
     if (job.actor_kind, job.actor_name) != (actor.kind, actor.name):
         require(actor, Permission.MANAGE_BACKUPS)
+    audit.note(actor, audit.Act.TASK_CANCELLED, audit.Thing(audit.Kind.TASK, id, str(job.title)))
     return jobs.cancel(id)
 
 
@@ -149,6 +150,7 @@ def apply_import(
     source_name: str,
     fingerprint: str | None = None,
     decisions: Decisions | None = None,
+    is_undo: bool = False,
     skip_bad: bool = False,
     accept_altered: bool = False,
     confirm_delete_all: bool = False,
@@ -157,8 +159,8 @@ def apply_import(
 ) -> ImportResult:
     """Make the safety backup, then apply a staged file in one transaction; write nothing when nothing would change.
 
-    `fingerprint` is that of the plan that was shown, `decisions` those about single records. Raises what
-    `check_import` raises, Busy, PlanChanged, SafetyBackupFailed, the errors of `webadmin.db`, and lets
+    `fingerprint` is that of the plan that was shown, `decisions` those about single records (`is_undo`: of an undo).
+    Raises what `check_import` raises, Busy, PlanChanged, SafetyBackupFailed, the errors of `webadmin.db`, and lets
     jobs.Cancelled pass; nothing is changed then.
     """
     require(actor, Permission.IMPORT)
@@ -175,6 +177,8 @@ def apply_import(
             return ImportResult(plan, plan.counts, None, staged.problems, staged.warnings)
         safety = _safety_backup(actor, N_("before an import"), progress)
         with db.transaction() as session:
+            catalogue.absorb(session)
+            since = catalogue.last_revision(session.connection())
             counts = backups.apply_plan(
                 session,
                 actor,
@@ -187,6 +191,16 @@ def apply_import(
                 decisions=decisions,
                 job_id=job_id,
                 progress=progress,
+            )
+            audit.record(
+                session,
+                actor,
+                audit.Act.IMPORT_UNDONE if is_undo else audit.Act.IMPORTED,
+                audit.Thing(audit.Kind.FILE, source_name),
+                before=f"backup:{safety}",
+                after=f"revisions:{since + 1}-{catalogue.last_revision(session.connection())}",
+                mode=str(mode),
+                counts={name: count for name, count in asdict(counts).items() if count},
             )
         return ImportResult(plan, counts, safety, staged.problems, staged.warnings)
 
@@ -267,13 +281,14 @@ def change_assistants(
     if before is None:
         return _change(actor, chosen, act, expected)
     with backups.hold(actor, _CHANGE):
-        _safety_backup(actor, before, None)
-        return _change(actor, chosen, act, expected)
+        safety = _safety_backup(actor, before, None)
+        return _change(actor, chosen, act, expected, safety)
 
 
-def _change(actor: Actor, chosen: Chosen, act: Act, expected: int | None) -> BulkResult:
+def _change(actor: Actor, chosen: Chosen, act: Act, expected: int | None, safety: str | None = None) -> BulkResult:
     with db.transaction() as session:
         catalogue.absorb(session)
+        since = catalogue.last_revision(session.connection())
         last = catalogue.last_trash_number(session)
         counts = catalogue.change_chosen(session, actor, chosen, act)
         if expected is not None and counts.total() != expected:
@@ -283,6 +298,8 @@ def _change(actor: Actor, chosen: Chosen, act: Act, expected: int | None) -> Bul
                 now=counts.total(),
                 expected=expected,
             )
+        noted = audit.Act.ASSISTANTS_DELETED if act is catalogue.to_trash else audit.Act.ASSISTANTS_CHANGED
+        catalogue.note_many(session.connection(), actor, noted, since, before=safety, counts=counts)
         return BulkResult(counts, range(last + 1, catalogue.last_trash_number(session) + 1))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from webadmin import clock, db, observability
+from webadmin import audit, clock, db, observability
 from webadmin.accounts import Actor, Permission, require
 from webadmin.config import SETTINGS, Config, ConfigError
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem, Unavailable
@@ -72,12 +72,24 @@ def save(session: Session, actor: Actor, values: Mapping[str, str], *, current: 
     require(actor, Permission.ADMINISTER)
     check(values, current)
     known = list_saved(session)
+    changed: dict[str, dict[str, str] | str] = {}
     for name, text in values.items():
         if not text.strip():
             session.execute(delete(SavedSetting).where(SavedSetting.name == name))
+            if name in known:
+                changed[name] = _told(name, known[name].value, "")
         elif name not in known or known[name].value != _cleaned(name, text):
             value = _cleaned(name, text)
+            changed[name] = _told(name, known[name].value if name in known else "", value)
             session.merge(SavedSetting(name=name, value=value, changed_at=clock.now_text(), changed_by=actor.name))
+
+    if changed:
+        audit.record(session, actor, audit.Act.SETTINGS_CHANGED, settings=changed)
+
+
+def _told(name: str, was: str, now: str) -> dict[str, str] | str:
+    """A change as the activity log has it; of a secret only that there was one."""
+    return "secret" if name in _SECRET else {"from": was, "to": now}
 
 
 _SECRET = frozenset(setting.name for setting in SETTINGS if setting.secret)

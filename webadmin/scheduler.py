@@ -200,7 +200,12 @@ class Scheduler:
 
     def take_snapshot(self) -> None:
         """Copy the whole database once a day, from the time of the backup on."""
-        self._try("take_snapshot", lambda now: backups.due_run(now) and snapshots.take_daily(now))
+        self._try("take_snapshot", self._take_snapshot)
+
+    def _take_snapshot(self, now: datetime) -> None:
+        taken = snapshots.take_daily(now) if backups.due_run(now) else None
+        if taken is not None:
+            audit.note_done(SCHEDULER, audit.Act.SNAPSHOT_TAKEN, audit.Thing(audit.Kind.SNAPSHOT, taken.name))
 
     def prove_again(self) -> None:
         """Once a week prove the backup proved longest ago again, and the snapshots: what nobody reads rots unseen."""
@@ -300,6 +305,8 @@ class Scheduler:
             notifications.forget_old(clock.now())
         with _told("trash"), transaction() as session:
             catalogue.purge_trash(session)
+        with _told("activity"):
+            audit.prune(SCHEDULER, clock.now())
         with _told("leftovers"):
             disk.remove_old(jobs.folder().glob("*"), _LEFT_OVER_AFTER)
             keyfile.remove_leftovers(config.current().database_path.parent)

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException, SecurityError, Unauthorized
 from werkzeug.routing import RoutingException
 from wtforms import ValidationError
 
-from webadmin import access, accounts, config, db, hosts, keyfile, observability, throttle
+from webadmin import access, accounts, audit, config, db, hosts, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind, Permission
 from webadmin.errors import N_, Forbidden, Unavailable
 from webadmin.proxies import PASSED_ON
@@ -121,6 +121,7 @@ def init_app(app: Flask) -> None:
     app.extensions["throttle"] = Throttle()
     app.before_request(_check_host)
     app.before_request(_identify)
+    app.after_request(_note_refusal)
     app.after_request(_add_headers)
 
 
@@ -396,6 +397,26 @@ def _is_token(text: str | None) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _note_refusal(response: Response) -> Response:
+    """Write into the activity log who was refused what. Addresses and queries stay out: they may hold anything.
+
+    That a browser must sign in (again) is no refusal; the form of signing in says itself what came of it.
+    """
+    is_sign_in = request.endpoint in ("auth.sign_in", "auth.code", "auth.setup")
+    is_challenge = response.status_code == 401 and not is_for_program()
+    if response.status_code in (401, 403, 429) and not is_sign_in and not is_challenge:
+        actor: Actor | None = g.get("actor")
+        audit.refuse(
+            audit.Act.REQUEST_REFUSED,
+            who=actor or audit.NOBODY,
+            caller=throttle.by_address(request.remote_addr),
+            status=response.status_code,
+            method=request.method if request.endpoint else None,
+            route=request.url_rule.rule if request.url_rule else None,
+        )
+    return response
 
 
 def _add_headers(response: Response) -> Response:

@@ -8,7 +8,8 @@ from flask import Response, after_this_request, current_app, g, request, session
 from flask_login import login_user
 from itsdangerous import BadSignature, URLSafeSerializer
 
-from webadmin import accounts, clock, db, security, throttle
+from webadmin import accounts, audit, clock, db, security, throttle
+from webadmin.errors import Invalid
 from webadmin.sessions import ServerSession, read_cookie, set_cookie
 
 DEVICE_COOKIE = "aa_device"
@@ -18,17 +19,39 @@ _PENDING_SECONDS = 600
 
 def check_sign_in(name: str, password: str) -> accounts.User | None:
     """Who has this name and password; None whatever is wrong. Raises TooManyTries, Unavailable."""
+    caller = throttle.by_address(request.remote_addr)
     with db.translated_errors():
-        return accounts.sign_in(
-            db.db.session(), name, password, address=throttle.by_address(request.remote_addr), device=_device()
-        )
+        try:
+            user = accounts.sign_in(db.db.session(), name, password, address=caller, device=_device())
+        except accounts.TooManyTries:
+            _refuse(accounts.find_user(db.db.session(), name), step="password", is_throttled=True)
+            raise
+        if user is None:
+            _refuse(accounts.find_user(db.db.session(), name), step="password")
+        return user
+
+
+def _refuse(user: accounts.User | None, *, step: str, is_throttled: bool = False) -> None:
+    """Note that somebody was not let in; not under which name, where nobody has it: it may be a password."""
+    audit.refuse(
+        audit.Act.SIGN_IN_REFUSED,
+        accounts.thing_of(user) if user is not None else None,
+        caller=throttle.by_address(request.remote_addr),
+        step=step,
+        is_throttled=is_throttled or None,
+    )
 
 
 def check_setup(code: str, name: str, password: str) -> accounts.User:
     """Make the first account. Raises Conflict, Invalid, TooManyTries, Unavailable."""
     address = throttle.by_address(request.remote_addr)
-    with db.transaction() as changing:
-        return accounts.create_first(changing, code=code, name=name, password=password, address=address)
+    try:
+        with db.transaction() as changing:
+            return accounts.create_first(changing, code=code, name=name, password=password, address=address)
+    except (Invalid, accounts.TooManyTries) as error:
+        if isinstance(error, accounts.TooManyTries) or any(each.field == "code" for each in error.problems):
+            audit.refuse(audit.Act.SETUP_REFUSED, caller=address)
+        raise
 
 
 def await_code(user: accounts.User, *, is_kept: bool) -> None:
@@ -51,6 +74,17 @@ def who_awaits_code() -> tuple[accounts.User, bool] | None:
 
 def check_code(user: accounts.User, code: str) -> bool:
     """Whether this is the code that `user` was asked for. Raises TooManyTries, Unavailable."""
+    try:
+        is_right = _is_code(user, code)
+    except accounts.TooManyTries:
+        _refuse(user, step="code", is_throttled=True)
+        raise
+    if not is_right:
+        _refuse(user, step="code")
+    return is_right
+
+
+def _is_code(user: accounts.User, code: str) -> bool:
     device = _device()
     mark = device.mark if device is not None and device.user_id == user.id else None
     if not accounts.is_recovery_code(code):
@@ -61,6 +95,7 @@ def check_code(user: accounts.User, code: str) -> bool:
 
 def sign_in(user: accounts.User, *, is_kept: bool) -> None:
     """Begin a new session for `user`; nothing of the visitor's earlier session stays, its id included."""
+    audit.note(accounts.actor_of(user), audit.Act.SIGN_IN, accounts.thing_of(user))
     _begin_session()
     session["is_kept"] = is_kept
     _remember(user)

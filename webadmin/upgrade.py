@@ -79,7 +79,7 @@ def open_database(actor: Actor = SYSTEM, *, may_begin_empty: bool = False) -> Op
         if found in (db.SchemaState.EARLIER_SYSTEM, db.SchemaState.OLD):
             opening = _copies_first(found, actor)
         try:
-            _upgrade(engine)
+            _upgrade(engine, actor, opening)
         except db.DatabaseLocked:
             # Nothing to upgrade: what the program that holds the lock has changed is noticed a little later.
             if found is not db.SchemaState.CURRENT:
@@ -139,15 +139,21 @@ def _copies_first(found: db.SchemaState, actor: Actor) -> Opening:
             hint=N_("Mend the cause, then start again. Nothing was changed."),
             reason=str(error),
         ) from error
+    audit.note_done(actor, audit.Act.SNAPSHOT_TAKEN, audit.Thing(audit.Kind.SNAPSHOT, snapshot.name))
     return Opening(found, snapshot.name, safety.name)
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, actor: Actor, opening: Opening) -> None:
     with db.writing(engine) as connection:
         # Another process may have been first while this one waited for the lock.
         if db.schema_state(connection) is not db.SchemaState.CURRENT:
+            earlier = db.current_schema(connection)
             _migrate(connection)
-        audit.protect(connection, SYSTEM)
+            if opening.found is not db.SchemaState.EMPTY:
+                safety = f"backup:{opening.safety_backup}" if opening.safety_backup else None
+                schema = {"from": earlier, "to": db.newest_schema()}
+                audit.record(connection, actor, audit.Act.UPGRADED, before=safety, schema=schema)
+        audit.protect(connection, actor)
         count = catalogue.adopt(connection)
     _log.info("The database is at the current schema; %d assistants got a revision.", count)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 import time_machine
 
-from webadmin import audit
+from webadmin import audit, clock
 from webadmin.accounts import SYSTEM, Actor, ActorKind
 from webadmin.audit import REFUSALS_OF_ALL, REFUSALS_OF_ONE, Act, Kind, Origin, Thing
 from webadmin.db import transaction
@@ -82,3 +84,24 @@ def test_flood_of_refusals_is_counted_and_not_listed(opened, file):
         "address 7": REFUSALS_OF_ALL + 2 - REFUSALS_OF_ONE,
         "all": REFUSALS_OF_ONE - 2 + 50,
     }
+
+
+def test_old_entries_are_removed_once_the_log_itself_is_older(opened, file):
+    def add(count: int) -> None:
+        with transaction() as session:
+            for _ in range(count):
+                audit.record(session, SYSTEM, Act.UPGRADED)
+
+    now = clock.now()
+    with time_machine.travel(now - timedelta(days=400), tick=False):
+        add(audit.KEPT_MIN + 5)
+    assert audit.prune(SYSTEM, now) == 0
+    add(audit.KEPT_MIN - 1)
+    # A clock that is wrong by years finds the log as old as its entry 1,000 before the end, and that is of the day.
+    assert audit.prune(SYSTEM, now + timedelta(days=9000)) == 0
+    add(2)
+    assert audit.prune(SYSTEM, now) == audit.KEPT_MIN + 5
+    last = dict(file.execute("SELECT * FROM aa_audit ORDER BY number DESC").fetchone())
+    assert (last["act"], '"count": 1005' in last["details"]) == (Act.LOG_PRUNED, True)
+    with transaction() as session:
+        assert not audit.find_faults(session.connection())

@@ -407,6 +407,8 @@ SCREENS = [
     Screen("settings - notifications fixed by the environment", "busy", "/settings/notifications"),
     Screen("settings - people", "full", "/settings/people"),
     Screen("settings - person refused", "full", "/settings/people", send("main .primary", shows="[role=alert]")),
+    Screen("activity - filled", "full", "/activity", press("main details summary", shows="main details[open]")),
+    Screen("activity - nothing found", "full", "/activity?object=nothing"),
     Screen("person - active", "full", "/settings/people/1"),
     Screen("person - kept out", "full", "/settings/people/{kept_out}"),
     Screen("person - password shown once", "full", "/settings/people", _invite),

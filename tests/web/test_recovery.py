@@ -11,8 +11,9 @@ import pytest
 from tests.people import add_person, close, sign_in
 from tests.test_recovery import damage_it, titles
 from tests.web.conftest import Browser, soup, words
-from webadmin import damage, snapshots
+from webadmin import audit, damage, snapshots
 from webadmin.app import create_app
+from webadmin.db import db
 
 COUNT = 30
 PAGE = "/health/recovery"
@@ -66,6 +67,12 @@ def test_recover_now_prepares_shows_and_puts_in_place(visitor, path):
     assert damage.find(path) is None
     found = titles(path)
     assert (len(found), found["ast_0007"]) == (COUNT + 1, "Later")
+    # The log of the damaged file came along, what was done meanwhile followed, and no entry is missing.
+    with visitor.client.application.app_context(), db.engine.connect() as connection:
+        audit.settle()
+        acts = [row.act for row in connection.exec_driver_sql("SELECT act FROM aa_audit ORDER BY number")]
+        assert not audit.find_faults(connection)
+    assert {"assistant.change", "assistant.delete", "recovery.begin", "recovery.apply", "signin.done"} <= {*acts}
     assert visitor.get(PAGE).status_code == 303
     assert "damaged" not in words(visitor.page("/").select_one("#safety-pill"))
 

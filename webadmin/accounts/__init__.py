@@ -60,6 +60,7 @@ from webadmin.accounts.tokens import (
 from webadmin.accounts.tries import TooManyTries
 from webadmin.accounts.users import (
     Device,
+    actor_of,
     add_user,
     any_users,
     authenticate,
@@ -69,6 +70,7 @@ from webadmin.accounts.users import (
     list_users,
     save_preferences,
     sign_in,
+    thing_of,
 )
 
 __all__ = [
@@ -94,6 +96,7 @@ __all__ = [
     "User",
     "ValidToken",
     "activate",
+    "actor_of",
     "add_user",
     "any_users",
     "app_address",
@@ -139,6 +142,7 @@ __all__ = [
     "sign_in",
     "sign_out",
     "term_days",
+    "thing_of",
     "turn_off",
     "turn_on",
     "use_recovery_code",

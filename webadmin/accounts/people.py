@@ -11,13 +11,14 @@ import logging
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from webadmin import clock
+from webadmin import audit, clock
 from webadmin.accounts import devices
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import hash_password, suggest_password
 from webadmin.accounts.permissions import Permission, Role, check_role, require
-from webadmin.accounts.users import add_user, check_name, find_user
+from webadmin.accounts.users import add_user, check_name, find_user, thing_of
+from webadmin.audit import Act
 from webadmin.errors import N_, Conflict, NotFound, Unavailable
 
 _log = logging.getLogger(__name__)
@@ -59,8 +60,11 @@ def change_person(session: Session, actor: Actor, user_id: int, *, name: str, ro
     other = find_user(session, normal)
     if other is not None and other is not user:
         raise Conflict(N_("“%(name)s” has an account already."), hint=N_("Choose another name."), name=normal)
+    was, now = (user.name, user.role), (normal, role)
     user.name, user.name_key, user.role = normal, normal.casefold(), role
     session.flush()
+    new_name, new_role = ({"from": old, "to": new} if old != new else None for old, new in zip(was, now, strict=True))
+    audit.record(session, actor, Act.PERSON_CHANGED, thing_of(user), name=new_name, role=new_role)
     return user
 
 
@@ -70,6 +74,7 @@ def deactivate(session: Session, actor: Actor, user_id: int) -> User:
     user = get_person(session, user_id)
     _require_another_admin(session, user)
     user.deactivated_at = user.deactivated_at or clock.now_text()
+    audit.record(session, actor, Act.PERSON_DEACTIVATED, thing_of(user))
     _end_sessions(user)
     return user
 
@@ -79,6 +84,7 @@ def activate(session: Session, actor: Actor, user_id: int) -> User:
     require(actor, Permission.ADMINISTER)
     user = get_person(session, user_id)
     user.deactivated_at = None
+    audit.record(session, actor, Act.PERSON_ACTIVATED, thing_of(user))
     return user
 
 
@@ -87,6 +93,7 @@ def reset_password(session: Session, actor: Actor, user_id: int) -> tuple[User, 
     require(actor, Permission.ADMINISTER)
     user, password = get_person(session, user_id), suggest_password()
     user.password_hash, user.password_changed_at, user.is_temporary = hash_password(password), clock.now_text(), True
+    audit.record(session, actor, Act.PASSWORD_RESET, thing_of(user))
     _end_sessions(user)
     return user, password
 
@@ -96,6 +103,7 @@ def sign_out(session: Session, actor: Actor, user_id: int) -> User:
     require(actor, Permission.ADMINISTER)
     user = get_person(session, user_id)
     devices.end_sessions(user.id)
+    audit.record(session, actor, Act.SESSIONS_ENDED, thing_of(user))
     return user
 
 

@@ -12,13 +12,15 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from webadmin import clock, config, runtime
+from webadmin import audit, clock, config, runtime
 from webadmin.accounts import tries
 from webadmin.accounts.actor import Actor
 from webadmin.accounts.models import RecoveryCode, User
 from webadmin.accounts.passwords import verify_password
 from webadmin.accounts.people import get_person
 from webadmin.accounts.permissions import Permission, require
+from webadmin.accounts.users import actor_of, thing_of
+from webadmin.audit import Act
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem
 
 DIGITS = 6
@@ -69,6 +71,7 @@ def turn_on(session: Session, user_id: int, *, secret: str, password: str, code:
     if not _use_code(user.id, secret, _plain(code)):
         raise _wrong_code()
     user.totp_secret = secret
+    audit.record(session, actor_of(user), Act.SECOND_FACTOR_ON, thing_of(user))
     return user, _make_codes(session, user)
 
 
@@ -77,6 +80,7 @@ def turn_off(session: Session, user_id: int, *, password: str) -> User:
     user = _with_password(session, user_id, password)
     if is_required(user):
         raise Conflict(N_("Your role needs a second factor."), hint=N_("Ask an administrator to reset it."))
+    audit.record(session, actor_of(user), Act.SECOND_FACTOR_OFF, thing_of(user))
     return _forget(session, user)
 
 
@@ -85,13 +89,16 @@ def renew_codes(session: Session, user_id: int, *, password: str) -> list[str]:
     user = _with_password(session, user_id, password)
     if user.totp_secret is None:
         raise Conflict(N_("The second factor is off."))
+    audit.record(session, actor_of(user), Act.CODES_RENEWED, thing_of(user))
     return _make_codes(session, user)
 
 
 def reset_second_factor(session: Session, actor: Actor, user_id: int) -> User:
     """Let somebody sign in without the app that they lost. Raises Forbidden, NotFound."""
     require(actor, Permission.ADMINISTER)
-    return _forget(session, get_person(session, user_id))
+    user = get_person(session, user_id)
+    audit.record(session, actor, Act.SECOND_FACTOR_RESET, thing_of(user))
+    return _forget(session, user)
 
 
 def codes_left(session: Session, user_id: int) -> int:

@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
-from webadmin import clock
+from webadmin import audit, clock
 from webadmin.accounts import tries
-from webadmin.accounts.actor import Actor
+from webadmin.accounts.actor import Actor, ActorKind
 from webadmin.accounts.models import User
 from webadmin.accounts.passwords import NO_TEXT, check_password, hash_password, verify_password
 from webadmin.accounts.permissions import Permission, Role, check_role, require
+from webadmin.audit import Act
 from webadmin.errors import N_, Conflict, Invalid, Message, Problem
 
 NAME_MAX = 64
@@ -74,7 +75,18 @@ def add_user(session: Session, actor: Actor, name: str, password: str, *, role: 
     )
     session.add(user)
     session.flush()
+    audit.record(session, actor, Act.PERSON_ADDED, thing_of(user), role=user.role)
     return user
+
+
+def thing_of(user: User) -> audit.Thing:
+    """A person as the activity log names them."""
+    return audit.Thing(audit.Kind.PERSON, user.id, user.name)
+
+
+def actor_of(user: User) -> Actor:
+    """A person as the one who acts."""
+    return Actor(ActorKind.PERSON, user.name, user.role, user.id)
 
 
 def authenticate(session: Session, name: str, password: str) -> User | None:
@@ -106,6 +118,7 @@ def save_preferences(
         raise Invalid(N_("There is no such language or theme."))
     user = session.get_one(User, user_id)
     user.language, user.theme, user.has_single_keys = language, theme, has_single_keys
+    audit.record(session, actor_of(user), Act.PROFILE_CHANGED, thing_of(user))
 
 
 def change_password(session: Session, actor: Actor, *, current: str, new: str) -> User:
@@ -120,6 +133,7 @@ def change_password(session: Session, actor: Actor, *, current: str, new: str) -
         raise Invalid(template, problems=[Problem(Message(template), field="current")])
     if counted:
         counted.forgive()
+    audit.record(session, actor, Act.PASSWORD_CHANGED, thing_of(user))
     return _store_password(user, new)
 
 

@@ -14,7 +14,6 @@ class Act(StrEnum):
     SIGN_IN_REFUSED = "signin.refused"
     SIGN_OUT = "signin.ended"
     SESSIONS_ENDED = "session.end"
-    SETUP = "setup.done"
     SETUP_REFUSED = "setup.refused"
     SETUP_CODE_SHOWN = "setup.code-shown"
     REQUEST_REFUSED = "request.refused"
@@ -49,7 +48,6 @@ class Act(StrEnum):
     SNAPSHOT_TAKEN = "snapshot.create"
 
     RECOVERY_BEGUN = "recovery.begin"
-    RECOVERY_DECIDED = "recovery.decide"
     RECOVERY_APPLIED = "recovery.apply"
     RECOVERY_DISCARDED = "recovery.discard"
     UPGRADED = "database.upgrade"
@@ -85,7 +83,6 @@ WORDS: dict[Act, str] = {
     Act.SIGN_IN_REFUSED: N_("Sign-in refused"),
     Act.SIGN_OUT: N_("Signed out"),
     Act.SESSIONS_ENDED: N_("Sessions ended"),
-    Act.SETUP: N_("First account made"),
     Act.SETUP_REFUSED: N_("Setup code refused"),
     Act.SETUP_CODE_SHOWN: N_("Setup code shown"),
     Act.REQUEST_REFUSED: N_("Request refused"),
@@ -116,7 +113,6 @@ WORDS: dict[Act, str] = {
     Act.BACKUPS_PRUNED: N_("Old backups removed"),
     Act.SNAPSHOT_TAKEN: N_("Snapshot taken"),
     Act.RECOVERY_BEGUN: N_("Recovery begun"),
-    Act.RECOVERY_DECIDED: N_("Choice made in a recovery"),
     Act.RECOVERY_APPLIED: N_("Recovered database put in place"),
     Act.RECOVERY_DISCARDED: N_("Recovery discarded"),
     Act.UPGRADED: N_("Database upgraded"),
@@ -153,6 +149,7 @@ class Kind(StrEnum):
     PERSON = "person"
     TOKEN = "token"  # noqa: S105 (no secret)
     TASK = "task"
+    FILE = "file"
     SNAPSHOT = "snapshot"
     SETTING = "setting"
     ADDRESS = "address"

@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-from webadmin import clock, config, db, runtime
+from sqlalchemy.exc import OperationalError
+
+from webadmin import clock, config, damage, db, runtime
 from webadmin.audit.acts import Act, Kind, Result
 from webadmin.audit.entries import NOBODY, Thing, Who, origin, values, write
 from webadmin.errors import Unavailable
@@ -28,6 +31,8 @@ _PATIENCE_SECONDS = 0.25
 _log = logging.getLogger(__name__)
 
 _Values = tuple[str | None, ...]
+# Of this process alone, and no more than a scheduler that fails for days can add.
+_unwritten: deque[_Values] = deque(maxlen=1000)
 
 
 def note(
@@ -45,6 +50,28 @@ def note(
     Raises RuntimeUnavailable when it can be written nowhere: then the act is not to be done.
     """
     _keep(values(who, act, thing, result, before, after, details))
+
+
+def note_done(
+    who: Who,
+    act: Act,
+    thing: Thing | None = None,
+    *,
+    result: Result = Result.DONE,
+    before: str | None = None,
+    after: str | None = None,
+    **details: Any,
+) -> None:
+    """Write an entry about what has been done to files, so that it cannot be taken back: `note` that never fails.
+
+    Where neither database can be written it waits in memory, and is in the log file.
+    """
+    entry = values(who, act, thing, result, before, after, details)
+    try:
+        _keep(entry)
+    except Unavailable:
+        _log.warning("waits for the activity log: %s", entry)
+        _unwritten.append(entry)
 
 
 def refuse(
@@ -83,29 +110,41 @@ def _keep(entry: _Values) -> None:
         _move()
         with db.writing(db.db.engine) as connection:
             write(connection, entry)
-    except Unavailable:
+    except (Unavailable, OperationalError):
+        # Before an upgrade there is no table yet.
         _wait(entry)
 
 
 def _check_lock() -> None:
-    """Raises the errors of `webadmin.db` where one would have to wait long."""
-    wait = db.measure_wait(config.current().database_path, most_seconds=_PATIENCE_SECONDS)
+    """Raises the errors of `webadmin.db` where one would have to wait long, or nothing is to be written."""
+    path = config.current().database_path
+    damage.refuse(path)
+    wait = db.measure_wait(path, most_seconds=_PATIENCE_SECONDS)
     if wait >= _PATIENCE_SECONDS:
         raise db.DatabaseLocked
 
 
 def _wait(entry: _Values) -> None:
+    _remember()
     runtime.current().write("INSERT INTO audit_waiting (entry) VALUES (?)", (json.dumps(entry),))
 
 
 def _move() -> None:
     """Write what waits, oldest first. A process that is killed between the two files leaves an entry in both."""
     store = runtime.current()
+    _remember()
     while rows := store.read("SELECT id, entry FROM audit_waiting ORDER BY id LIMIT ?", (_AT_ONCE,)):
         with db.writing(db.db.engine) as connection:
             for row in rows:
                 write(connection, tuple(json.loads(row["entry"])))
         store.write("DELETE FROM audit_waiting WHERE id<=?", (rows[-1]["id"],))
+
+
+def _remember() -> None:
+    """Put what waits in memory where other processes find it."""
+    while _unwritten:
+        runtime.current().write("INSERT INTO audit_waiting (entry) VALUES (?)", (json.dumps(_unwritten[0]),))
+        _unwritten.popleft()
 
 
 def _may_write(connection: sqlite3.Connection, caller: str) -> bool:

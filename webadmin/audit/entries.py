@@ -22,11 +22,11 @@ from webadmin.audit.acts import Act, Kind, Result
 # In characters. A title from a file may have millions of them.
 _TEXT_MAX = 255
 _LIST_MAX = 50
-_COLUMNS = (
+COLUMNS = (
     "at", "who_kind", "who_id", "who_name", "act", "result", "thing_kind", "thing_id", "thing_name", "way", "address",
     "before_ref", "after_ref", "details",
 )  # fmt: skip
-_INSERT = f"INSERT INTO aa_audit ({', '.join(_COLUMNS)}) VALUES ({', '.join('?' * len(_COLUMNS))})"  # noqa: S608 (constants)
+_INSERT = f"INSERT INTO aa_audit ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608 (constants)
 
 
 class Who(Protocol):

@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.orm import Session
 
-from webadmin import clock, config, damage, db
-from webadmin.accounts import Actor, Permission, require
+from webadmin import audit, clock, config, damage, db
+from webadmin.accounts import SYSTEM, Actor, ActorKind, Permission, require
+from webadmin.audit import Act, Result
 from webadmin.backups import contents, retention
 from webadmin.backups import folder as folder_of
 from webadmin.backups.document import ALTERATIONS, InvalidBackup
@@ -46,6 +47,7 @@ BIN_DAYS = 7
 # In characters; a note stands beside its backup in a list.
 NOTE_MAX = 2000
 _DISK_LOW_BYTES = 500_000_000
+_BAD = frozenset({State.FAILED, State.ALTERED})
 _SETTLED_AFTER = timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 
@@ -61,10 +63,11 @@ def hold(actor: Actor, what: str) -> Iterator[None]:
         yield
 
 
-def verify(name: str, *, progress: Progress | None = None) -> Backup:
+def verify(name: str, *, actor: Actor = SYSTEM, progress: Progress | None = None) -> Backup:
     """Prove a stored file again and note the outcome: verified, unchecked (no checksum), altered or failed.
 
     A whole file that is not the one made or kept under this name (two were swapped) counts as altered.
+    What the program looks at by itself stands in the activity log only when it turned out to be bad.
     Raises NotFound, also when the file went while it was read.
     """
     sync()
@@ -93,7 +96,16 @@ def verify(name: str, *, progress: Progress | None = None) -> Backup:
         if alteration := ALTERATIONS.get(integrity_of(document, old)):
             fact.state, fact.error = State.ALTERED, stored_error(Message(alteration))
     fact.verified_at = clock.now_text()
-    return remember(fact, is_proof=True)
+    proved = remember(fact, is_proof=True)
+    has_turned_bad = proved.state in _BAD and (old is None or old.state != proved.state)
+    if has_turned_bad or actor.kind not in (ActorKind.SYSTEM, ActorKind.SCHEDULER):
+        result = Result.FAILED if proved.state in _BAD else Result.DONE
+        audit.note_done(actor, Act.BACKUP_VERIFIED, _thing(name), result=result, state=str(proved.state))
+    return proved
+
+
+def _thing(name: str) -> audit.Thing:
+    return audit.Thing(audit.Kind.BACKUP, name)
 
 
 def _rest(name: str) -> str | None:
@@ -146,7 +158,7 @@ def verify_new() -> Backup | None:
     return None
 
 
-def verify_all(*, progress: Progress | None = None) -> Counter[State]:
+def verify_all(*, actor: Actor = SYSTEM, progress: Progress | None = None) -> Counter[State]:
     """Prove every stored file again, one after the other; how many are in which state. A file that goes is left out.
 
     What was proved before somebody cancels stays noted.
@@ -160,6 +172,7 @@ def verify_all(*, progress: Progress | None = None) -> Counter[State]:
         progress.check_cancelled()
         with suppress(NotFound):
             states[verify(name, progress=_WithinOne(progress)).state] += 1
+    audit.note_done(actor, Act.BACKUP_VERIFIED, counts=states)
     return states
 
 
@@ -188,12 +201,14 @@ def change_note(session: Session, actor: Actor, name: str, note: str, *, shown: 
     if note != (fact.note or "") and shown.splitlines() != (fact.note or "").splitlines():
         raise Conflict(N_("Somebody changed the note meanwhile."))
     fact.note = note or None
+    audit.record(session, actor, Act.BACKUP_NOTED, _thing(name))
 
 
 def pin(session: Session, actor: Actor, name: str, *, is_pinned: bool) -> None:
     """Keep a backup from retention, or no longer. Raises Forbidden, NotFound."""
     require(actor, Permission.MANAGE_BACKUPS)
     _fact(session, name).is_pinned = is_pinned
+    audit.record(session, actor, Act.BACKUP_PINNED if is_pinned else Act.BACKUP_UNPINNED, _thing(name))
 
 
 def _fact(session: Session, name: str) -> BackupFact:
@@ -227,14 +242,17 @@ def delete(actor: Actor, name: str) -> None:
                 N_("This is the only verified backup; it cannot be deleted."), hint=N_("Back up now, then delete it.")
             )
         if chosen.has_file:
-            _bin(name)
+            _bin(name, actor)
             return
         with db.transaction() as session:
             forget(session, name)
+            audit.record(session, actor, Act.BACKUP_DELETED, _thing(name), has_file=False)
 
 
-def _bin(name: str) -> None:
+def _bin(name: str, actor: Actor | None = None) -> None:
     binned, changed_at = folder_of.move_to_bin(current_folder(), name)
+    if actor is not None:
+        audit.note_done(actor, Act.BACKUP_DELETED, _thing(name), binned=binned)
     with db.transaction() as session:
         forget(session, name, binned=binned, changed_at=changed_at)
 
@@ -267,6 +285,7 @@ def unbin(actor: Actor, name: str) -> Backup:
     folder = current_folder()
     with hold(actor, N_("putting a backup back")):
         folder_of.unbin(folder, name)
+        audit.note_done(actor, Act.BACKUP_UNBINNED, _thing(name))
         entry = next(entry for entry in folder_of.entries(folder) if entry.name == name)
         with db.transaction() as session:
             old = session.get(BackupFact, name)
@@ -296,6 +315,7 @@ def keep_upload(actor: Actor, path: Path, filename: str) -> Backup:
     fact.state, fact.sha256, fact.record_count = proof.state, proof.document.sha256, proof.document.count
     fact.verified_at, fact.rebuild_seconds = clock.now_text(), proof.seconds
     fact.contents = contents.encode(proof.contents)
+    audit.note_done(actor, Act.BACKUP_UPLOADED, _thing(name), file=filename, state=str(proof.state))
     return remember(fact)
 
 
@@ -337,6 +357,9 @@ def prune(actor: Actor, *, dry_run: bool = False, for_room: bool = False) -> Pru
             plan = retention_plan(Session(connection))
         stuck = tuple(decision.name for decision in plan.dropped if not _could_bin(decision.name))
         emptied += tuple(_empty_bin(for_room=for_room))
+        binned = [decision.name for decision in plan.dropped if decision.name not in stuck]
+        if emptied or binned:
+            audit.note_done(actor, Act.BACKUPS_PRUNED, binned=binned, deleted=emptied)
         with suppress(db.DiskFull):
             _forget_old(emptied)
         return PruneResult(plan, emptied, stuck)

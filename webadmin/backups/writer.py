@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import Connection
 
-from webadmin import catalogue, clock, config, damage, db, jobs
+from webadmin import audit, catalogue, clock, config, damage, db, jobs
 from webadmin.accounts import Actor, Permission, require
 from webadmin.backups import contents
 from webadmin.backups import folder as folder_of
@@ -91,6 +91,14 @@ def create_locked(
         _remember_failure(actor, reason, now, local_day, error)
         raise
     fact.note, fact.is_late = note, is_late
+    audit.note_done(
+        actor,
+        audit.Act.BACKUP_MADE,
+        audit.Thing(audit.Kind.BACKUP, fact.name),
+        after=f"backup:{fact.name}",
+        kind=str(reason),
+        records=fact.record_count,
+    )
     return remember(fact)
 
 
@@ -197,6 +205,7 @@ def _remember_failure(actor: Actor, kind: Kind, now: datetime, local_day: str | 
     if isinstance(error, DomainError):
         message, hint = error.message, error.hint
     _log.error("the %s backup failed: %s", kind, message)
+    audit.note_done(actor, audit.Act.BACKUP_MADE, result=audit.Result.FAILED, kind=str(kind), error=str(message))
     remember(
         BackupFact(
             name=f"failed_{now:%Y%m%d_%H%M%S_%f}",
@@ -228,6 +237,7 @@ def export(actor: Actor) -> Export:
     The read transaction is over before this returns. Raises DiskFull and the errors of `webadmin.db`.
     """
     require(actor, Permission.EXPORT)
+    audit.note(actor, audit.Act.EXPORTED, what="catalogue")
     now = clock.now()
     local = now.astimezone(config.current().timezone)
     jobs.folder().mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -95,6 +95,7 @@ from webadmin.catalogue.trash import (
     newest_in_trash,
     purge_trash,
     put_back,
+    put_back_many,
     trash_numbers,
 )
 from webadmin.catalogue.writing import (
@@ -104,6 +105,7 @@ from webadmin.catalogue.writing import (
     last_revision,
     may_change,
     may_move,
+    note_many,
     write_records,
 )
 
@@ -194,9 +196,11 @@ __all__ = [
     "newest_in_trash",
     "newest_number",
     "next_version",
+    "note_many",
     "odd_ids",
     "purge_trash",
     "put_back",
+    "put_back_many",
     "read_sent",
     "recent",
     "remove",

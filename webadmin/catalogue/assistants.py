@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from webadmin import clock
 from webadmin.accounts import Actor
+from webadmin.audit import Act
 from webadmin.catalogue import changes, limits, review, rows
 from webadmin.catalogue.models import Revision
 from webadmin.catalogue.records import Record, is_same, next_version
-from webadmin.catalogue.writing import Change, write_records
+from webadmin.catalogue.writing import Change, write_one
 from webadmin.errors import N_, Conflict, NotFound, StaleVersion
 
 _NANOID = "useandom-26T198340PX75pxJACKVERYMINDBUSHWOLF_GQZbfghjklqvwyzrict"
@@ -95,7 +96,7 @@ def create(
         extra=dict(values.get("extra", {})),
     )
     limits.check_whole(record)
-    _write(session, actor, None, record, source)
+    write_one(session.connection(), actor, Change(None, record), Act.ASSISTANT_CREATED, source=source)
     return record
 
 
@@ -119,7 +120,7 @@ def update(
     if not real:
         return current
     limits.check_changed(real)
-    return _save(session, actor, current, real, source, at=clock.now_text())
+    return _save(session, actor, current, real, source, Act.ASSISTANT_CHANGED, at=clock.now_text())
 
 
 def set_status(
@@ -145,7 +146,7 @@ def set_status(
     fields = review.moved(current, status, at=at, note=note)
     real = {name: value for name, value in fields.items() if getattr(current, name) != value}
     limits.check_changed(real)
-    return _save(session, actor, current, real, source, at=at) if real else current
+    return _save(session, actor, current, real, source, Act.STATUS_CHANGED, at=at) if real else current
 
 
 def _current(session: Session, assistant_id: str, version: int) -> Record:
@@ -156,10 +157,12 @@ def _current(session: Session, assistant_id: str, version: int) -> Record:
     return current
 
 
-def _save(session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str, *, at: str) -> Record:
+def _save(
+    session: Session, actor: Actor, current: Record, real: Mapping[str, Any], source: str, act: Act, *, at: str
+) -> Record:
     changed = msgspec.structs.replace(current, **real, version=next_version(current.version), updated_at=at)
     limits.check_whole(changed)
-    _write(session, actor, current, changed, source)
+    write_one(session.connection(), actor, Change(current, changed), act, source=source)
     return changed
 
 
@@ -189,7 +192,7 @@ def duplicate(session: Session, actor: Actor, assistant_id: str, *, title: str, 
         usage_count=None,
         version=1,
     )
-    _write(session, actor, None, record, "duplicate")
+    write_one(session.connection(), actor, Change(None, record), Act.ASSISTANT_CREATED, source="duplicate")
     return record
 
 
@@ -202,12 +205,8 @@ def remove(session: Session, actor: Actor, assistant_id: str, *, version: int | 
     current = get(session, assistant_id)
     if version is not None and (current.version or 0) != version:
         raise StaleVersion(current=current.version or 0, requested=version)
-    write_records(session.connection(), actor, [Change(current, None)], source="edit")
+    write_one(session.connection(), actor, Change(current, None), Act.ASSISTANT_DELETED, source="edit")
     return current
-
-
-def _write(session: Session, actor: Actor, before: Record | None, after: Record, source: str) -> None:
-    write_records(session.connection(), actor, [Change(before, after)], source=source)
 
 
 def find_version(session: Session, assistant_id: str, version: int) -> Record | None:

@@ -13,12 +13,13 @@ from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.orm import Session
 
 from webadmin.accounts import OTHER_PROGRAM
+from webadmin.audit import Act
 from webadmin.catalogue import by_id, rows
 from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.models import Assistant, Revision
 from webadmin.catalogue.models import Change as LoggedChange
 from webadmin.catalogue.records import Record, encode
-from webadmin.catalogue.writing import Change, write_found
+from webadmin.catalogue.writing import Change, last_revision, note_many, write_found
 
 FOUND = "found"
 OTHER = "other program"
@@ -78,17 +79,19 @@ def _drain(connection: Connection) -> int:
     ids = connection.execute(select(LoggedChange.id).distinct()).scalars().all()
     if not ids:
         return 0
-    count = write_found(
-        connection, OTHER_PROGRAM, _differences(connection, [i for i in ids if isinstance(i, str)]), source=OTHER
-    )
-    connection.execute(delete(LoggedChange))
-    return count
+    return _write_found(connection, _differences(connection, [i for i in ids if isinstance(i, str)]), OTHER)
 
 
 def _compare_all(connection: Connection) -> int:
     is_first = connection.execute(select(Revision.number).limit(1)).first() is None
-    count = write_found(connection, OTHER_PROGRAM, _all_differences(connection), source=FOUND if is_first else OTHER)
+    return _write_found(connection, _all_differences(connection), FOUND if is_first else OTHER)
+
+
+def _write_found(connection: Connection, found: Iterator[Change], source: str) -> int:
+    since = last_revision(connection)
+    count = write_found(connection, OTHER_PROGRAM, found, source=source)
     connection.execute(delete(LoggedChange))
+    note_many(connection, OTHER_PROGRAM, Act.ASSISTANTS_FOUND, since, count=count, source=source)
     return count
 
 

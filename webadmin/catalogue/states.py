@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from webadmin import clock
 from webadmin.accounts import Actor
+from webadmin.audit import Act
 from webadmin.catalogue import assistants, changes
 from webadmin.catalogue.models import Revision
 from webadmin.catalogue.records import Record, changed_fields, is_same, is_same_raw, next_version
-from webadmin.catalogue.writing import Change, write_records
+from webadmin.catalogue.writing import Change, write_one
 from webadmin.errors import N_, Conflict, NotFound, StaleVersion
 
 SINGLE_FIELDS = assistants.EDITABLE
@@ -134,7 +135,7 @@ def _created(
 
 def _written(session: Session, actor: Actor, before: Record | None, state: Record, version: int, source: str) -> Record:
     after = msgspec.structs.replace(state, version=version, updated_at=clock.now_text())
-    write_records(session.connection(), actor, [Change(before, after)], source=source)
+    write_one(session.connection(), actor, Change(before, after), Act.ASSISTANT_BROUGHT_BACK, source=source)
     return after
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
@@ -10,12 +11,13 @@ import msgspec
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from webadmin import clock
-from webadmin.accounts import Actor
+from webadmin import audit, clock
+from webadmin.accounts import SCHEDULER, Actor
+from webadmin.audit import Act
 from webadmin.catalogue import assistants, changes
 from webadmin.catalogue.models import Assistant, Revision, Trash
 from webadmin.catalogue.records import next_version
-from webadmin.catalogue.writing import Change, write_records
+from webadmin.catalogue.writing import Change, last_revision, note_many, write_one, write_records
 from webadmin.errors import N_, Conflict, NotFound
 
 KEPT_FOR = timedelta(days=30)
@@ -99,6 +101,39 @@ def put_back(session: Session, actor: Actor, number: int, *, how: PutBack = PutB
     It gets a version above every one that stood here before. Raises NotFound, and Conflict when its id is in use
     and `how` does not say whether to replace what is there or to make a copy with a new id.
     """
+    change = _change_back(session, number, how)
+    write_one(session.connection(), actor, change, Act.ASSISTANT_PUT_BACK, source="trash")
+    session.execute(delete(Trash).where(Trash.number == number))
+    return str(change.record.id)
+
+
+def put_back_many(session: Session, actor: Actor, numbers: Sequence[int]) -> tuple[int, list[int]]:
+    """Bring back several; returns how many came, and the numbers of those whose id is in use. What is gone is left out.
+
+    One entry in the activity log stands for all of them.
+    """
+    changes.absorb(session)
+    since, count, in_use = last_revision(session.connection()), 0, list[int]()
+    for number in numbers:
+        # Both are raised before anything is written, so the others still go back together.
+        try:
+            if len(numbers) == 1:
+                put_back(session, actor, number)
+            else:
+                change = _change_back(session, number, PutBack.REFUSE)
+                write_records(session.connection(), actor, [change], source="trash")
+                session.execute(delete(Trash).where(Trash.number == number))
+            count += 1
+        except NotFound:
+            continue
+        except Conflict:
+            in_use.append(number)
+    if len(numbers) > 1:
+        note_many(session.connection(), actor, Act.ASSISTANTS_PUT_BACK, since, count=count)
+    return count, in_use
+
+
+def _change_back(session: Session, number: int, how: PutBack) -> Change:
     changes.absorb(session)
     entry = session.get(Trash, number)
     if entry is None:
@@ -114,10 +149,7 @@ def put_back(session: Session, actor: Actor, number: int, *, how: PutBack = PutB
     if how is PutBack.COPY:
         before, record = None, msgspec.structs.replace(record, id=assistants.new_id(), version=0)
     version = next_version(record.version, before.version if before else None)
-    record = msgspec.structs.replace(record, version=version, updated_at=clock.now_text())
-    write_records(session.connection(), actor, [Change(before, record)], source="trash")
-    session.execute(delete(Trash).where(Trash.number == number))
-    return str(record.id)
+    return Change(before, msgspec.structs.replace(record, version=version, updated_at=clock.now_text()))
 
 
 def purge_trash(session: Session) -> int:
@@ -129,4 +161,6 @@ def purge_trash(session: Session) -> int:
         is_used = session.execute(select(Assistant.id).where(Assistant.id == assistant_id)).first()
         if is_used is None and newest_in_trash(session, assistant_id) is None:
             session.execute(delete(Revision).where(Revision.assistant_id == assistant_id))
+    if ids:
+        audit.record(session, SCHEDULER, Act.TRASH_EMPTIED, count=len(ids), ids=ids)
     return len(ids)

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Update, bindparam, delete, func, insert, select, update
 
-from webadmin import clock
+from webadmin import audit, clock
 from webadmin.accounts import Actor, Permission, may, require
 from webadmin.catalogue import rows
 from webadmin.catalogue.models import Change as LoggedChange
@@ -74,6 +75,41 @@ def write_records(connection: Connection, actor: Actor, changes: Iterable[Change
     # Only our own entries can be in the log: this transaction holds the write lock and absorbed the others.
     connection.execute(delete(LoggedChange))
     return count
+
+
+def write_one(connection: Connection, actor: Actor, change: Change, act: audit.Act, *, source: str) -> None:
+    """`write_records` for one record, with its entry in the activity log."""
+    write_records(connection, actor, [change], source=source)
+    record, before, after = change.record, change.before, change.after
+    status = {"from": before.status, "to": after.status} if before and after else {}
+    numbers = select(Revision.number).where(Revision.assistant_id == record.id).order_by(Revision.number.desc())
+    now, *earlier = connection.execute(numbers.limit(2)).scalars()
+    audit.record(
+        connection,
+        actor,
+        act,
+        thing_of(record),
+        before=f"revision:{earlier[0]}" if earlier else None,
+        after=f"revision:{now}",
+        fields=changed_fields(before, after) if before and after else None,
+        status=status if len(set(status.values())) > 1 else None,
+        source=source if source != "edit" else None,
+    )
+
+
+def thing_of(record: Record) -> audit.Thing:
+    """An assistant as the activity log names it."""
+    return audit.Thing(audit.Kind.ASSISTANT, record.id, record.title)
+
+
+def note_many(
+    connection: Connection, actor: Actor, act: audit.Act, since: int, *, before: str | None = None, **details: Any
+) -> None:
+    """The one entry about all revisions after the number `since`, if there are any. `before` is the safety backup."""
+    last = last_revision(connection)
+    if last > since:
+        after = f"revisions:{since + 1}-{last}"
+        audit.record(connection, actor, act, before=before and f"backup:{before}", after=after, **details)
 
 
 def needed(change: Change) -> Permission:

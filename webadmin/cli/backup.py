@@ -116,7 +116,7 @@ def _outcome(name: str) -> dict[str, Any]:
 
     def work(progress: Progress) -> dict[str, Any]:
         if backups.is_name(name):
-            proved = backups.verify(name, progress=progress)
+            proved = backups.verify(name, actor=COMMAND_LINE, progress=progress)
             found.update(state=proved.state, recordCount=proved.record_count, error=_text(proved.error))
         else:
             found.update(_prove(name, progress))

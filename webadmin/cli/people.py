@@ -10,7 +10,7 @@ import click
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
-from webadmin import accounts
+from webadmin import accounts, audit
 from webadmin.accounts import COMMAND_LINE, Actor, ListedToken, Purpose, User
 from webadmin.cli.output import Command, Failed, is_terminal, note, show_json, show_table, tell
 from webadmin.db import db, transaction
@@ -184,6 +184,7 @@ def setup_code() -> None:
     code = accounts.setup_code(db.session())
     if code is None:
         raise Failed("The first account exists already.", "Sign in, or: flask user reset-password NAME")
+    audit.note(COMMAND_LINE, audit.Act.SETUP_CODE_SHOWN)
     tell(code)
 
 

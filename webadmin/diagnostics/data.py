@@ -8,7 +8,7 @@ from itertools import islice
 
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, clock, config, damage, db, jobs, problems, safety, snapshots
+from webadmin import audit, backups, catalogue, clock, config, damage, db, jobs, problems, safety, snapshots
 from webadmin.diagnostics.checks import CheckState, Finding, Named, bad, ok, warn
 from webadmin.errors import N_, Message
 
@@ -93,6 +93,27 @@ def _triggers() -> Finding:
         N_("Triggers are missing: %(names)s. Changes by other programs are found by comparing every row."),
         N_("Start the server: it makes them again."),
         names=", ".join(missing),
+    )
+
+
+def _activity_log() -> Finding:
+    with db.db.engine.connect() as connection:
+        if not db.has_table(connection, "aa_audit"):
+            return ok(N_("It begins with the upgrade to this version."))
+        faults = audit.find_faults(connection)
+    if not faults:
+        return ok(N_("No entry can be changed, and none is missing."))
+    if not faults.missing_triggers:
+        return warn(
+            N_("%(count)d entries are gone that nobody could remove with this program."),
+            N_("Ask who can write the database file. After a recovery it is what could not be read."),
+            count=faults.missing_entries,
+        )
+    return warn(
+        N_("Triggers are missing: %(names)s. Entries could be changed; %(count)d are gone."),
+        N_("Start the server: it makes them again. Ask who can write the database file."),
+        names=", ".join(faults.missing_triggers),
+        count=faults.missing_entries,
     )
 
 
@@ -197,6 +218,7 @@ OF_A_FILE: tuple[Named, ...] = (
     ("schema", N_("Database"), _schema),
     ("backup-folder", N_("Backup folder"), _backup_folder),
     ("triggers", N_("Other programs"), _triggers),
+    ("activity-log", N_("Activity log"), _activity_log),
     ("write-lock", N_("Write lock"), _write_lock),
     ("write-ahead-log", N_("Write-ahead log"), _write_ahead_log),
 )

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webadmin import accounts, catalogue, clock, damage, db
+from webadmin import accounts, audit, catalogue, clock, damage, db
 from webadmin.accounts import Actor
 from webadmin.backups import Progress
 from webadmin.catalogue import Change, Record, Unreadable
@@ -31,6 +31,7 @@ def build(actor: Actor, progress: Progress, *, source: str | None = None) -> Rep
     accounts.require(actor, accounts.Permission.ADMINISTER)
     with workshop.alone():
         workshop.check_needed()
+        audit.note_done(actor, audit.Act.RECOVERY_BEGUN, source=source)
         workshop.clear()
         workshop.folder().mkdir(mode=0o700)
         try:

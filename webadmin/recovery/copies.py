@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
-from webadmin import backups, catalogue, db, snapshots
-from webadmin.accounts import Actor
+from webadmin import audit, backups, catalogue, db, snapshots
+from webadmin.accounts import SYSTEM, Actor
 from webadmin.backups import Progress
 from webadmin.catalogue import Record
 from webadmin.errors import N_, Conflict, DomainError, NotFound, Unavailable
@@ -103,14 +103,14 @@ def build(new: Path, source: str | None, damaged: Path | None, actor: Actor, wri
         if _is_snapshot(name) and snapshots.check(name) is snapshots.State.SOUND:
             with suppress(db.DatabaseCorrupt):
                 db.copy(snapshots.folder() / name, new)
-                _migrate(new)
+                _migrate(new, damaged)
                 return name
             new.unlink(missing_ok=True)
     backup = new.with_name("backup.json")
     for name in backups.names_by_time() if source is None else [source]:
         progress.check_cancelled()
         if backups.is_name(name) and _is_verified(name, backup, damaged, progress):
-            _fill(new, backup, actor, write, progress)
+            _fill(new, backup, damaged, actor, write, progress)
             return name
         backup.unlink(missing_ok=True)
     if source is None:
@@ -161,10 +161,14 @@ def _is_snapshot(name: str) -> bool:
     return any(each.name == name for each in snapshots.list_snapshots())
 
 
-def _migrate(new: Path) -> None:
+def _migrate(new: Path, damaged: Path | None) -> None:
+    """Bring the new database to this schema, and the activity log of the damaged one into it, before all else."""
     with workshop.opened(new) as engine, db.writing(engine) as connection:
         if db.schema_state(connection) is not db.SchemaState.CURRENT:
             db.migrate(connection)
+        if damaged is not None:
+            audit.carry_over(damaged, connection)
+        audit.protect(connection, SYSTEM)
 
 
 def _is_verified(name: str, copy: Path, damaged: Path | None, progress: Progress) -> bool:
@@ -190,9 +194,9 @@ def _is_swapped(name: str, sha256: str, damaged: Path | None) -> bool:
     return False
 
 
-def _fill(new: Path, backup: Path, actor: Actor, write: Write, progress: Progress) -> None:
+def _fill(new: Path, backup: Path, damaged: Path | None, actor: Actor, write: Write, progress: Progress) -> None:
     os.close(os.open(new, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    _migrate(new)
+    _migrate(new, damaged)
     _write_records(new, backup, actor, write, progress)
 
 

@@ -15,7 +15,7 @@ from filelock import FileLock
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webadmin import accounts, catalogue, clock, damage, db
+from webadmin import accounts, audit, catalogue, clock, damage, db
 from webadmin.accounts import Actor
 from webadmin.backups import Counts, Progress, RestoreRun
 from webadmin.catalogue import Change
@@ -100,6 +100,7 @@ def recovered_since(session: Session, instant: str) -> str | None:
 def discard(actor: Actor) -> None:
     """Drop what was prepared; the damaged file stays as it is. Raises Forbidden, RecoveryRuns."""
     accounts.require(actor, accounts.Permission.ADMINISTER)
+    audit.note(actor, audit.Act.RECOVERY_DISCARDED)
     with workshop.alone():
         workshop.clear()
 
@@ -121,6 +122,14 @@ def _write(plan: Plan, report: Report, new: Path, actor: Actor, progress: Progre
         write(target, actor, _told(plan.changes(target), taken, progress), lambda _record: None)
         session = Session(target)
         session.add(_run(plan, report, actor, job_id, first, catalogue.last_revision(target)))
+        audit.record(
+            session,
+            actor,
+            audit.Act.RECOVERY_APPLIED,
+            audit.Thing(audit.Kind.FILE, report.source),
+            after=f"revisions:{first}-{catalogue.last_revision(target)}",
+            chosen=chosen,
+        )
         session.flush()
         recovered = count(target)
     brought_back = chosen[Kind.READ] + chosen[Kind.BOTH]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from webadmin.web import (
+    activity,
     api_docs,
     assistants,
     auth,
@@ -30,6 +31,7 @@ from webadmin.web import (
 )
 
 BLUEPRINTS = (
+    activity.bp,
     api_docs.bp,
     assistants.bp,
     auth.bp,

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 from flask_wtf.csrf import generate_csrf
 
-from webadmin import accounts, backups, catalogue, config, security, signing_in
+from webadmin import accounts, audit, backups, catalogue, config, security, signing_in
 from webadmin.backups import State, Wanted
 from webadmin.db import db, translated_errors
 from webadmin.errors import Conflict, Invalid, Unavailable
@@ -131,7 +131,9 @@ def _sign_in_page(
 @bp.post("/sign-out")
 def sign_out() -> ResponseReturnValue:
     """End this session; its cookie is worth nothing afterwards."""
+    actor = security.current_actor()
     browser_session.clear()
+    audit.note_done(actor, audit.Act.SIGN_OUT)
     return redirect(url_for("auth.sign_in"))
 
 

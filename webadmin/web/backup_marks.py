@@ -61,11 +61,12 @@ def note(name: str) -> ResponseReturnValue:
 def verify_all() -> ResponseReturnValue:
     """Prove every stored file again, as one task; a second press leads to the first one."""
     running = next((job for job in jobs.running() if job.kind == jobs.VERIFY_ALL), None)
+    actor = current_actor()
 
     def work(progress: Progress) -> dict[str, Any]:
-        return {state.value: count for state, count in backups.verify_all(progress=progress).items()}
+        return {state.value: count for state, count in backups.verify_all(actor=actor, progress=progress).items()}
 
-    job = running or jobs.start(jobs.VERIFY_ALL, current_actor(), work, title=Message(N_("Verifying all backups")))
+    job = running or jobs.start(jobs.VERIFY_ALL, actor, work, title=Message(N_("Verifying all backups")))
     return redirect(url_for("jobs.show", id=job.id))
 
 

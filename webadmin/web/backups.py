@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from webadmin import backups, config, jobs, safety
+from webadmin import audit, backups, config, jobs, safety
 from webadmin.backups import Backup, History, Kind, State, Tally
 from webadmin.db import db, translated_errors
 from webadmin.errors import N_, Invalid, Message
@@ -144,6 +144,8 @@ def show(name: str) -> ResponseReturnValue:
 def download(name: str) -> ResponseReturnValue:
     """The file as it lies in the folder, byte for byte."""
     file = backups.open_backup(name)
+    if request.method != "HEAD":
+        audit.note(current_actor(), audit.Act.BACKUP_DOWNLOADED, audit.Thing(audit.Kind.BACKUP, name))
     size_bytes = file.seek(0, 2)
     file.seek(0)
     answer = send_file(
@@ -157,14 +159,15 @@ def download(name: str) -> ResponseReturnValue:
 @bp.post("/<name>/verify")
 def verify(name: str) -> ResponseReturnValue:
     """Read the file whole, rebuild its records, and note what that proved."""
+    actor = current_actor()
 
     def work(progress: Progress) -> dict[str, Any]:
-        found = backups.verify(name, progress=progress)
+        found = backups.verify(name, actor=actor, progress=progress)
         return {"name": name, "state": found.state}
 
     with translated_errors():
         backups.get(db.session(), name)
-    job = jobs.start(VERIFY, current_actor(), work, title=Message(N_("Verifying %(name)s"), {"name": name}))
+    job = jobs.start(VERIFY, actor, work, title=Message(N_("Verifying %(name)s"), {"name": name}))
     return _started(job, url_for(".show", name=name), waits_at=url_for("jobs.show", id=job.id))
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 
 from webadmin import (
     accounts,
+    audit,
     backups,
     clock,
     config,
@@ -127,6 +128,8 @@ def make_room() -> ResponseReturnValue:
 @bp.get("/health/diagnostics")
 def download() -> ResponseReturnValue:
     """What helps somebody else to help, as a file: no secret, no value of a setting, nothing of any assistant."""
+    if request.method != "HEAD":
+        audit.note(current_actor(), audit.Act.REPORT_DOWNLOADED, audit.Thing(audit.Kind.FILE, "diagnostics"))
     values = config.current()
     noted = damage.find(values.database_path)
     checks = diagnostics.run_checks(is_thorough=False)

@@ -258,6 +258,7 @@ def apply(actor: Actor, job: Job, choice: Choice, *, fingerprint: str, confirm_d
                     source_name=source,
                     fingerprint=fingerprint,
                     decisions=decisions,
+                    is_undo=decisions.is_undo,
                     skip_bad=choice.skip_bad,
                     accept_altered=choice.accept_altered,
                     confirm_delete_all=confirm_delete_all,

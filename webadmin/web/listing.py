@@ -42,8 +42,8 @@ class Days(NamedTuple):
         """`query` with these bounds, as times of the catalogue."""
         return replace(
             query,
-            edited_from=_midnight(self.first) if self.first else None,
-            edited_before=_midnight(self.last + timedelta(days=1)) if self.last else None,
+            edited_from=midnight(self.first) if self.first else None,
+            edited_before=midnight(self.last + timedelta(days=1)) if self.last else None,
         )
 
 
@@ -60,7 +60,8 @@ def _revisions(text: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def _midnight(day: date) -> str:
+def midnight(day: date) -> str:
+    """The beginning of a day in the zone of the site, as a stored time."""
     return clock.to_text(datetime.combine(day, time(), config.current().timezone))
 
 

@@ -7,10 +7,11 @@ from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
-from webadmin import config, notifications, saved_settings
+from webadmin import audit, config, notifications, saved_settings
 from webadmin.config import Config
 from webadmin.errors import N_, Invalid, Message, NotFound, Problem
 from webadmin.notifications import Destination, Entry, Outcome
+from webadmin.security import current_actor
 from webadmin.web.filters import message
 from webadmin.web.htmx import page, redirect
 from webadmin.web.setting_forms import Section, save, section, sent
@@ -61,12 +62,14 @@ def send_test(destination: str) -> ResponseReturnValue:
     """Send a test to what is saved, and say how that went."""
     if destination not in DESTINATIONS:
         raise NotFound(N_("There is no such destination."))
+    audit.note(current_actor(), audit.Act.NOTIFICATION_SENT, destination=destination, is_test=True)
     return _told(notifications.send_test(Destination(destination)))
 
 
 @bp.post("/again/<notification_id>")
 def send_again(notification_id: str) -> ResponseReturnValue:
     """Send one of the log again, and say how that went."""
+    audit.note(current_actor(), audit.Act.NOTIFICATION_SENT, notification=notification_id)
     return _told(notifications.send_again(notification_id))
 
 

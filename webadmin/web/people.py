@@ -28,7 +28,7 @@ COVERS = {
     Permission.PUBLISH: N_("publish, reject, unpublish; change or delete what is published; write the review note"),
     Permission.IMPORT: N_("import a file, restore a backup, undo either"),
     Permission.MANAGE_BACKUPS: N_("pin, note, upload, delete backups, bring them back from the bin"),
-    Permission.ADMINISTER: N_("people, tokens, settings, notifications, diagnostics, recovery"),
+    Permission.ADMINISTER: N_("people, tokens, settings, notifications, diagnostics, recovery, activity"),
 }
 _PERSON = "/<int(max=9223372036854775807):user_id>"
 

@@ -14,7 +14,7 @@ from flask_babel import gettext
 from markupsafe import Markup
 from sqlalchemy.orm import Session
 
-from webadmin import accounts, config, security, signing_in
+from webadmin import accounts, audit, config, security, signing_in
 from webadmin.db import db, transaction, translated_errors
 from webadmin.errors import Conflict, Invalid, Unavailable
 from webadmin.security import current_actor
@@ -178,6 +178,7 @@ def _second_factor_page(
 @bp.post("/sessions/end")
 def end_session() -> ResponseReturnValue:
     """Sign out on one device."""
+    _note_ended()
     accounts.end_session(security.require_person().user_id, request.form.get("session", ""))
     return redirect(url_for("profile.show"), toast=gettext("That device is signed out."))
 
@@ -185,8 +186,15 @@ def end_session() -> ResponseReturnValue:
 @bp.post("/sessions/end-others")
 def end_others() -> ResponseReturnValue:
     """Sign out everywhere but here."""
+    _note_ended()
     accounts.end_sessions(security.require_person().user_id, but=security.session_id())
     return redirect(url_for("profile.show"), toast=gettext("Other devices are signed out."))
+
+
+def _note_ended() -> None:
+    person = security.require_person()
+    thing = audit.Thing(audit.Kind.PERSON, person.user_id, person.name)
+    audit.note(current_actor(), audit.Act.SESSIONS_ENDED, thing)
 
 
 def _show(form: PreferencesForm, *, status: int = 200) -> ResponseReturnValue:

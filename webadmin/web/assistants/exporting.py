@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import chain
 
-from flask import Response
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 
-from webadmin import catalogue
+from webadmin import audit, catalogue, security
 from webadmin.catalogue import Record
 from webadmin.db import db, translated_errors
 from webadmin.web.assistants.blueprint import bp
@@ -28,6 +27,9 @@ def export_one(key: str) -> ResponseReturnValue:
     """One assistant as a JSON file that the import takes."""
     with translated_errors():
         record = catalogue.get(db.session(), catalogue.decode_id(key))
+    if request.method != "HEAD":
+        thing = audit.Thing(audit.Kind.ASSISTANT, record.id, record.title)
+        audit.note(security.current_actor(), audit.Act.EXPORTED, thing)
     return _document([record], f"assistant_{catalogue.encode_id(str(record.id)).lstrip('~')[:80]}.json")
 
 
@@ -39,7 +41,9 @@ def export_selected() -> ResponseReturnValue:
         first = next(records, None)
         if first is None:
             return nothing_selected()
-        return _document(chain([first], records), "assistants_selected.json")
+        found = [first, *records]
+        audit.note(security.current_actor(), audit.Act.EXPORTED, what="selected", count=len(found))
+        return _document(found, "assistants_selected.json")
 
 
 def _document(records: Iterable[Record], filename: str) -> Response:

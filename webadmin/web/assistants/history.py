@@ -105,6 +105,7 @@ def history(key: str) -> ResponseReturnValue:
         "assistants/history.html",
         "assistants/_history.html",
         key=key,
+        assistant_id=assistant_id,
         record=record,
         title=newest.title if newest else assistant_id,
         points=points,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
 
 from flask import request, url_for
@@ -12,7 +12,7 @@ from flask_babel import gettext, ngettext
 from webadmin import catalogue
 from webadmin.catalogue import PutBack, TrashEntry
 from webadmin.db import db, transaction, translated_errors
-from webadmin.errors import Conflict, NotFound
+from webadmin.errors import Conflict
 from webadmin.security import current_actor
 from webadmin.web.assistants.blueprint import bp, reading, way_back
 from webadmin.web.htmx import page, redirect
@@ -57,24 +57,15 @@ def put_back(number: int) -> ResponseReturnValue:
 @bp.post("/trash/undo")
 def undo_delete() -> ResponseReturnValue:
     """Undo a deletion that a toast told about; the page stays the one that it was told on."""
-    count, in_use = 0, []
     with transaction() as session:
-        for number in _undone():
-            # Both are raised before anything is written, so the others still go back together.
-            try:
-                catalogue.put_back(session, current_actor(), number)
-                count += 1
-            except NotFound:
-                continue
-            except Conflict:
-                in_use.append(number)
+        count, in_use = catalogue.put_back_many(session, current_actor(), _undone())
     if in_use:
         return _in_use_page(in_use[0])
     text = ngettext("%(num)d assistant is back.", "%(num)d assistants are back.", count)
     return redirect(way_back(), toast=text)
 
 
-def _undone() -> Iterable[int]:
+def _undone() -> Sequence[int]:
     """The numbers of one deletion: each, or the first and the last."""
     first, last = request.args.get("first", type=int), request.args.get("last", type=int)
     if first is None or last is None:
