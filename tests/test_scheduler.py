@@ -18,6 +18,7 @@ from tests.sites import Site, wait_for
 from webadmin import backups, safety, scheduler
 from webadmin.accounts import SCHEDULER
 from webadmin.app import create_app
+from webadmin.backups.strangers import ID_FILE
 from webadmin.db import reading
 from webadmin.scheduler import BackOff, Scheduler
 
@@ -105,6 +106,10 @@ class TestWeeklyProof:
 
 class TestDailyBackup:
     def test_time_that_passed_while_stopped_is_made_up_and_marked_late(self, site):
+        # It was first started yesterday: what was due before that could not be in time.
+        site.data.mkdir(mode=0o700, exist_ok=True)
+        (site.data / ID_FILE).write_text("0123456789abcdef\n")
+        os.utime(site.data / ID_FILE, (time.time() - 86400, time.time() - 86400))
         site.settings = {"AUTO_BACKUP_ENABLED": "true", "AUTO_BACKUP_TIME": past_time()}
         site.serve()
         # A file has its name a moment before its row says what it is.
