@@ -68,11 +68,13 @@ def test_every_line_carries_the_request_id(logged):
 
 def test_value_cannot_forge_a_line(logged):
     lines = logged()
-    log.info("name: %s", "x\r\n2026-01-01T00:00:00.000Z INFO - webadmin: forged\u2028\x1b[31m\x85")
+    log.info("name: %s", "x\r\n2026-01-01T00:00:00.000Z INFO - webadmin: forged\u2028\x1b[31m\x85\u202egnp\u2066")
     [line] = lines()
     assert "x\\r\\n2026" in line
     assert "\x1b" not in line
     assert "\\u2028" in line
+    assert "\\u202egnp\\u2066" in line
+    assert line.isascii()
 
 
 def test_line_of_a_traceback_cannot_be_forged(logged):

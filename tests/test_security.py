@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -267,6 +268,28 @@ def test_an_odd_page_that_the_browser_came_from_is_no_trouble(ada: FlaskClient, 
         assert page.status_code == 200
         assert "evil" not in page.text
         assert ada.application.test_client().post("/profile", headers={name: seen}).status_code in (302, 401)
+
+
+def test_a_refusal_is_logged_without_what_it_was_refused_for(app: Flask, ada: FlaskClient, tmp_path: Path) -> None:
+    secrets = {
+        name: f"{name}-Kennwort-{'x' * 20}" for name in ("password", "bearer", "cookie", "csrf", "query", "field")
+    }
+    stranger = app.test_client()
+    stranger.set_cookie(COOKIE, secrets["cookie"])
+    form = {"csrf_token": secrets["csrf"], "username": "Ada", "password": secrets["password"]}
+    query = f"?token={secrets['query']}&q={secrets['query']}"
+    refused = [
+        stranger.get(f"/api/assistants{query}", headers={"Authorization": f"Bearer aat_{secrets['bearer']}"}),
+        stranger.post(f"/sign-in{query}", data=form),
+        stranger.post("/sign-in", data=form | {"csrf_token": csrf_token(stranger.get("/sign-in"))}),
+        ada.post(f"/profile/password{query}", data={"current": secrets["field"], "password": secrets["password"]}),
+        ada.post("/preferences", data=form, headers={"X-CSRFToken": secrets["csrf"], "Origin": "https://evil.example"}),
+        ada.get(f"/assistants{query}", headers={"Host": "evil.example", "Cookie": secrets["cookie"]}),
+    ]
+    assert [answer.status_code for answer in refused] == [401, 403, 422, 403, 403, 400]
+    log = (tmp_path / "logs" / "assistant-admin.log").read_text()
+    assert all(f" {answer.status_code} " in log for answer in refused)
+    assert [name for name, secret in secrets.items() if secret in log] == []
 
 
 def test_the_token_of_one_session_is_worth_nothing_in_another(app: Flask, ada: FlaskClient) -> None:

@@ -41,8 +41,9 @@ _SECRET_VALUE = re.compile(
 )
 _BEARER = re.compile(r"(?i)\b(bearer)(\s+)[\w.~+/=-]+")
 
-# What could begin a new line, move the cursor or colour the terminal is shown as an escape.
-_ESCAPES = {code: ascii(chr(code))[1:-1] for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029]}
+# What could begin a new line, move the cursor, colour the terminal or turn the reading direction is shown as an escape.
+_TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_ESCAPES = {code: ascii(chr(code))[1:-1] for code in [*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029, *_TURNING]}
 
 
 def new_request_id() -> str:
