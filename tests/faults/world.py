@@ -289,7 +289,7 @@ class World:
         begun = self.post(path, **fields)
         if not begun.is_done:
             return begun
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 100
         address = begun.words + query
         while time.monotonic() < deadline:
             page = self.browser.get(address)
