@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from bs4 import BeautifulSoup
@@ -12,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from tests.people import PASSWORD, add_person, csrf_token, sign_in
 from webadmin.config import PROJECT
+from webadmin.db import db
 
 NEW = "another long walk"
 
@@ -127,3 +129,18 @@ def test_somebody_can_be_signed_out_everywhere(ada: FlaskClient, ben: FlaskClien
     assert send(ada, "/settings/people/2", "/settings/people/2/sign-out").status_code == 303
     assert not is_signed_in(ben)
     assert is_signed_in(ada)
+
+
+def test_a_former_administrator_is_none_for_a_broken_database_either(
+    ada: FlaskClient, ben: FlaskClient, folder: Path
+) -> None:
+    assert ben.get("/health/recovery/copies").status_code == 200
+    assert send(ada, "/settings/people/2", name="Ben", role="viewer").status_code == 303
+    assert is_signed_in(ada)
+    with ada.application.app_context():
+        db.engine.dispose()
+    for file in folder.glob("assistants.db*"):
+        file.unlink()
+    (folder / "assistants.db").write_bytes(b"not a database at all" * 500)
+    assert ada.get("/health/recovery/copies").status_code == 200
+    assert ben.get("/health/recovery/copies").status_code == 503

@@ -1,7 +1,7 @@
 """What administrators do about other people: invite, rename, give another password, keep out, let in again.
 
-Someone who is kept out, or whose password another person changed, loses every session at once: each request looks at
-the account, and the rows of the sessions go too, since with a broken database they would be believed.
+Someone who is kept out, or whose password or role another person changed, loses every session at once: each request
+looks at the account, and the rows of the sessions go too, since with a broken database they would be believed.
 """
 
 from __future__ import annotations
@@ -52,7 +52,10 @@ def invite(session: Session, actor: Actor, name: str, *, role: str = Role.ADMIN)
 
 
 def change_person(session: Session, actor: Actor, user_id: int, *, name: str, role: str) -> User:
-    """Give a person another name and role. Raises Forbidden, NotFound, Invalid (name, role), Conflict."""
+    """Give a person another name and role; another role ends their sessions.
+
+    Raises Forbidden, NotFound, Invalid (name, role), Conflict.
+    """
     require(actor, Permission.ADMINISTER)
     user, normal = get_person(session, user_id), check_name(name)
     if check_role(role) != Role.ADMIN:
@@ -65,6 +68,8 @@ def change_person(session: Session, actor: Actor, user_id: int, *, name: str, ro
     session.flush()
     new_name, new_role = ({"from": old, "to": new} if old != new else None for old, new in zip(was, now, strict=True))
     audit.record(session, actor, Act.PERSON_CHANGED, thing_of(user), name=new_name, role=new_role)
+    if new_role:
+        _end_sessions(user)
     return user
 
 
