@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import random
+import sqlite3
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -164,9 +165,20 @@ class Writers:
         """One for each write, the newest one of what is there."""
         with self.site.opened("assistants.db") as database:
             revisions = database.execute("SELECT assistant_id, record FROM aa_revision ORDER BY number").fetchall()
+            self.check_entries(database)
         newest = {id: json.loads(record) for id, record in revisions}
         assert Counter(id for id, _ in revisions) == sum((writer.written for writer in self.writers), Counter())
         assert {id: (newest[id]["title"], newest[id]["prompt"], newest[id]["version"]) for id in expected} == expected
+
+    def check_entries(self, database: sqlite3.Connection) -> None:
+        """Each revision has its entry in the activity log, told of or not, and each entry its revisions."""
+        referred = list[int]()
+        for (after,) in database.execute("SELECT after_ref FROM aa_audit WHERE after_ref LIKE 'revision%'"):
+            first, _, last = after.partition(":")[2].partition("-")
+            referred += range(int(first), int(last or first) + 1)
+        assert sorted(referred) == [
+            number for (number,) in database.execute("SELECT number FROM aa_revision ORDER BY 1")
+        ]
 
     def check_backups(self) -> None:
         """Every file of a backup's name is whole, and what somebody was told of is the file that is there."""

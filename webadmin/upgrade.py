@@ -149,6 +149,7 @@ def _upgrade(engine: Engine, actor: Actor, opening: Opening) -> None:
         if db.schema_state(connection) is not db.SchemaState.CURRENT:
             earlier = db.current_schema(connection)
             _migrate(connection)
+            audit.protect(connection, actor)
             if opening.found is not db.SchemaState.EMPTY:
                 safety = f"backup:{opening.safety_backup}" if opening.safety_backup else None
                 schema = {"from": earlier, "to": db.newest_schema()}

@@ -235,6 +235,9 @@ def test_file_that_may_be_written_again_is_written_by_connections_from_before_to
                 catalogue.create(session, SYSTEM, {"title": "Two", "desc": "2", "emoji": "2", "prompt": "p"})
 
     # SQLite takes up a descriptor that is still open, so none may have been closed beside the one that stays.
+    with site.app_context():
+        db.session.remove()
+        db.engine.dispose()
     with site.app_context(), db.engine.connect():
         runtime.current().write("DELETE FROM calls")
         (folder / name).chmod(0o400)

@@ -19,6 +19,7 @@ from webadmin.catalogue.models import Revision, Trash
 from webadmin.catalogue.records import Record, changed_fields, encode
 
 DELETED = "deleted"
+_LAST_TWO = "SELECT number FROM aa_revision WHERE assistant_id = ? ORDER BY number DESC LIMIT 2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +83,9 @@ def write_one(connection: Connection, actor: Actor, change: Change, act: audit.A
     write_records(connection, actor, [change], source=source)
     record, before, after = change.record, change.before, change.after
     status = {"from": before.status, "to": after.status} if before and after else {}
-    numbers = select(Revision.number).where(Revision.assistant_id == record.id).order_by(Revision.number.desc())
-    now, *earlier = connection.execute(numbers.limit(2)).scalars()
+    # To the driver itself: it is asked with each write.
+    found = connection.exec_driver_sql(_LAST_TWO, (record.id,))
+    now, *earlier = found.scalars()
     audit.record(
         connection,
         actor,
