@@ -183,6 +183,9 @@ def test_the_backup_before_an_upgrade_of_our_own_schema_is_made_and_listed(
         with db.reading() as session:
             listed = backups.list_backups(Session(session))
             token = accounts.authenticate_token(Session(session), "aat_text")
+            acts = session.exec_driver_sql("SELECT act FROM aa_audit ORDER BY number").scalars().all()
+    # The copies are made before there is a log; their entries wait and follow.
+    assert acts == ["database.upgrade"]
     assert (listed[0].name, listed[0].state) == (done.safety_backup, "verified")
     assert listed[0].contents is not None
     assert (token.name, token.purposes) == ("nightly", set(Purpose))

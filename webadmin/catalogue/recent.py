@@ -83,7 +83,9 @@ def _belongs(first: RecentChange, other: RecentChange) -> bool:
 def newest_edit(session: Session) -> str | None:
     """The time of the latest edit of an assistant, as it is stored; None while there is none."""
     edited: ColumnElement[str | None] = func.coalesce(column("updated_at"), column("created_at"))
-    return session.scalar(select(edited).select_from(table("assistants")).order_by(edited.desc()).limit(1))
+    # A BLOB, which another program may have written there, sorts above every text and is no time.
+    texts = select(edited).select_from(table("assistants")).where(func.typeof(edited) == "text")
+    return session.scalar(texts.order_by(edited.desc()).limit(1))
 
 
 def edits_since(session: Session, instant: str) -> tuple[int, bool]:
