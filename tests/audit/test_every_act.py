@@ -32,6 +32,7 @@ from webadmin.audit import Act
 from webadmin.db import db, transaction
 from webadmin.errors import Message
 from webadmin.scheduler import Scheduler
+from webadmin.web.activity import DETAILS
 
 MARK = "zq7secret"
 PROMPT = f"prompt {MARK}"
@@ -385,6 +386,7 @@ def test_every_act_has_its_entry_and_no_secret_is_in_it(world: World, folder: Pa
     assert writing - world.done - NO_ACT - ELSEWHERE - {"auth.setup"} == set()
     commands = {" ".join(path) for path in leaves(world.app.cli)} - COMMANDS_WITHOUT_ACT - COMMANDS_ELSEWHERE
     assert commands - {"setup-code", "run", "shell", "routes"} - world.done == set()
+    assert {key for row in world.log() for key in json.loads(row["details"])} <= DETAILS.keys()  # Each has words.
     for text in (json.dumps(world.log()), *exports):
         assert MARK not in text
     with world.app.app_context(), db.engine.connect() as connection:

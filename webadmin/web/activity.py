@@ -60,7 +60,7 @@ _WAYS = {
     "program": N_("The program itself"),
 }
 RESULTS = {audit.Result.REFUSED: (N_("Refused"), "warn"), audit.Result.FAILED: (N_("Failed"), "bad")}
-_DETAILS = {
+DETAILS = {
     "fields": N_("Fields"),
     "status": N_("Status"),
     "source": N_("Source"),
@@ -94,6 +94,11 @@ _DETAILS = {
     "triggers": N_("Triggers"),
     "chosen": N_("Chosen"),
     "format": N_("Format"),
+    "purposes": N_("Purposes"),
+    "days": N_("Days"),
+    "keep_hours": N_("Hours in which the earlier text is valid"),
+    "filters": N_("Filters"),
+    "has_file": N_("File is there"),
 }
 _FORMATS = ("csv", "json")
 _COLUMNS = ("number", "at", "who_kind", "who_id", "who_name", "act", "result", "object_kind", "object_id",
@@ -227,7 +232,7 @@ def _row(entry: Entry) -> Row:
         kind=gettext(KINDS[Kind(entry.thing_kind)]) if entry.thing_kind in KINDS else gettext("Object"),
         href=_thing_href(entry),
         details=[
-            (gettext(_DETAILS[key]) if key in _DETAILS else key, _told(value)) for key, value in entry.details.items()
+            (gettext(DETAILS[key]) if key in DETAILS else key, _told(value)) for key, value in entry.details.items()
         ],
         links=[link for link in (_compare(entry), *map(_link, _refs(entry))) if link],
         undo=_undo(act, entry),
