@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from itertools import combinations
@@ -59,7 +60,7 @@ def actor(role: str) -> Actor:
 
 
 def token_actor(role: str, *purposes: str) -> Actor:
-    return Actor(ActorKind.TOKEN, "robot", role, frozenset(purposes))
+    return Actor(ActorKind.TOKEN, "robot", role, purposes=frozenset(purposes))
 
 
 def test_the_document_tells_what_the_program_does() -> None:
@@ -117,6 +118,14 @@ def test_a_token_reaches_exactly_what_its_role_and_its_purposes_give(app: Flask)
     }
 
 
+def test_metrics_ask_a_token_for_the_purpose_of_reading(app: Flask) -> None:
+    def status(*purposes: str) -> int:
+        token = add_token(app, " ".join(purposes), role="viewer", purposes=purposes)
+        return app.test_client().get("/metrics", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert [status("write"), status("read"), status("backup")] == [403, 200, 200]
+
+
 def test_a_role_of_a_later_version_may_nothing(app: Flask) -> None:
     add_person(app, "Ada")
     with app.app_context(), transaction() as session:
@@ -152,7 +161,8 @@ def fill() -> None:
 def site(app: Flask, tmp_path: Path) -> Iterator[Path]:
     """A filled catalogue, in an application context; what is given is a file to import."""
     file = tmp_path / "import.json"
-    file.write_text('[{"id": "new", "title": "New", "prompt": "p"}]')
+    records = [{"id": "new"}, {"id": "published", "status": "published"}]
+    file.write_text(json.dumps([{"title": "New", "prompt": "p", **record} for record in records]))
     with app.app_context():
         fill()
         yield file
