@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.http import parse_options_header
 
 from tests.factories import make_record, store
 from tests.people import session_token
@@ -118,3 +119,19 @@ def test_no_name_of_an_upload_leads_out_of_the_folder(site: Path, ada: FlaskClie
     assert len(new) > 20
     assert {path.parent for path in new} == {site / "backups"}
     assert all(re.fullmatch(r"assistants_backup_\d{8}_\d{6}\.json", path.name) for path in new)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a b", 'a"; filename="evil', "a\r\nSet-Cookie: x=y", "a\u202egnp", "a;b=c", "a'b%41", "助手 \U0001f389", "a\tb"],
+)
+def test_a_download_is_named_as_its_file_and_nothing_else(site: Path, ada: FlaskClient, name: str) -> None:
+    file = f"assistants_backup_{name}.json"
+    (site / "backups" / file).write_text("[]")
+    answer = ada.get(f"/backups/{quote(file, safe='')}/download", buffered=True)
+    assert (answer.status_code, answer.text) == (200, "[]")
+    assert not answer.headers.getlist("Set-Cookie")
+    kind, options = parse_options_header(answer.headers["Content-Disposition"])
+    assert kind == "attachment"
+    assert options.keys() == {"filename"}
+    assert options["filename"] == re.sub(r"[\r\n\t]", "_", file)

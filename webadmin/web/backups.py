@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from webadmin.web.filters import message, moment, number, sentences
 from webadmin.web.htmx import add_toast, page, redirect
 from webadmin.web.jobs import VERIFY, ending, view
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 bp = Blueprint("backups", __name__, url_prefix="/backups")
 
 PAGE_SIZE = 25
@@ -148,8 +150,10 @@ def download(name: str) -> ResponseReturnValue:
         audit.note(current_actor(), audit.Act.BACKUP_DOWNLOADED, audit.Thing(audit.Kind.BACKUP, name))
     size_bytes = file.seek(0, 2)
     file.seek(0)
+    # Somebody may have given the file a name with a line end, which no header can hold.
+    saved_as = _CONTROL.sub("_", name)
     answer = send_file(
-        file, mimetype="application/json", as_attachment=True, download_name=name, conditional=False, etag=False
+        file, mimetype="application/json", as_attachment=True, download_name=saved_as, conditional=False, etag=False
     )
     answer.content_length = size_bytes
     answer.headers["Cache-Control"] = "no-store"
