@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import time_machine
@@ -98,6 +100,14 @@ class TestOthers:
         with time_machine.travel(NOW + timedelta(days=1), tick=False):
             backups.prune(ADA)
             assert signs() == []
+
+    def test_a_file_whose_name_is_no_utf_8_is_told_and_hinders_nothing(self, data):
+        path = os.fsencode(data.database_backup_dir) + b"/assistants_backup_\xff.json"
+        Path(os.fsdecode(path)).write_text("[]")
+        [said] = signs()
+        assert "assistants_backup_\ufffd.json" in said
+        with db.reading() as connection:
+            assert [backup.kind for backup in backups.list_backups(Session(connection))] == ["manual"]
 
 
 def test_before_our_first_backup_files_are_only_found(data):

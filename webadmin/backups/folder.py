@@ -31,6 +31,7 @@ BIN = ".bin"
 MOMENT_SECONDS = 1.0
 _TEMPORARY = ".tmp-"
 _NAME = re.compile(r"assistants_backup_[^/\\\0]{1,200}\.json", re.DOTALL)
+_UNREADABLE = re.compile(r"[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,11 @@ def no_such_backup() -> NotFound:
 
 
 def is_name(name: str) -> bool:
-    """Whether a name is one under which backups are listed (contract 1); never a path."""
-    return bool(_NAME.fullmatch(name))
+    """Whether a name is one under which backups are listed (contract 1); never a path.
+
+    A name that is no UTF-8 (Python gives its bytes as halves of surrogate pairs) is none: no row or page can hold it.
+    """
+    return bool(_NAME.fullmatch(name)) and not _UNREADABLE.search(name)
 
 
 @contextmanager
@@ -223,12 +227,15 @@ def entries(folder: Path) -> list[Entry]:
 
 
 def strange_entries(folder: Path) -> list[str]:
-    """What has a backup's name and is no file: links, folders, pipes, sockets, devices. Nothing here touches them.
+    """What has a backup's name and cannot be one: links, folders, pipes, devices, files whose name is no UTF-8.
 
-    Raises FolderReadOnly when the folder cannot be read or is none.
+    Nothing here touches them; U+FFFD stands for what cannot be shown. Raises FolderReadOnly when the folder cannot be
+    read or is none.
     """
     with translated_errors(), suppress(FileNotFoundError), os.scandir(folder) as scan:
-        return sorted(item.name for item in scan if is_name(item.name) and not item.is_file(follow_symlinks=False))
+        named = [item for item in scan if _NAME.fullmatch(item.name)]
+        odd = [item.name for item in named if not (is_name(item.name) and item.is_file(follow_symlinks=False))]
+        return sorted(_UNREADABLE.sub("\ufffd", name) for name in odd)
     return []
 
 

@@ -84,7 +84,10 @@ def signs_of_others(history: History, now: datetime) -> list[Message]:
         text = N_("Files of ours vanished without our doing: %(count)d, such as %(name)s.")
         said.append(Message(text, {"count": len(gone), "name": gone[0].name}))
     if odd := folder_of.strange_entries(current_folder()):
-        text = N_("No file, though it has the name of a backup: %(name)s (%(count)d such). It is left alone.")
+        text = N_(
+            "No file, or one whose name is not UTF-8, though it is named like a backup: %(name)s (%(count)d such). "
+            "It is left alone."
+        )
         said.append(Message(text, {"count": len(odd), "name": odd[0]}))
     return said
 
