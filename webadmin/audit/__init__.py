@@ -1,8 +1,8 @@
 """The activity log: who did what to which thing, when, and from where. Entries are added and never changed.
 
 An act that changes the database calls `record` in its own transaction: both are there, or neither. One that changes
-nothing in it (a download, a sign-in) calls `note` before it is done, one on files `note_done` after it, and what a door
-refuses goes through `refuse`.
+nothing in it (a sign-in) calls `note` before it is done. One on files calls `note_done` after it; so does a download,
+which must be possible with a full disk. What a door refuses goes through `refuse`.
 """
 
 from webadmin.audit.acts import WORDS, Act, Kind, Result

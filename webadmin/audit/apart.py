@@ -62,7 +62,7 @@ def note_done(
     after: str | None = None,
     **details: Any,
 ) -> None:
-    """Write an entry about what has been done to files, so that it cannot be taken back: `note` that never fails.
+    """Write an entry about what is done in any case, a change of files or a download: `note` that never fails.
 
     Where neither database can be written it waits in memory, and is in the log file.
     """

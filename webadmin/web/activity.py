@@ -156,7 +156,7 @@ def export() -> ResponseReturnValue:
     chosen = request.args.get("format")
     chosen = chosen if chosen in _FORMATS else "csv"
     if request.method != "HEAD":
-        audit.note(current_actor(), Act.LOG_EXPORTED, format=chosen, filters=_args())
+        audit.note_done(current_actor(), Act.LOG_EXPORTED, format=chosen, filters=_args())
     if chosen == "csv":
         rows = (_cells(entry) for entry in audit.iter_entries(wanted))
         return csv_answer(_COLUMNS, rows, "activity.csv")

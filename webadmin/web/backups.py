@@ -147,7 +147,7 @@ def download(name: str) -> ResponseReturnValue:
     """The file as it lies in the folder, byte for byte."""
     file = backups.open_backup(name)
     if request.method != "HEAD":
-        audit.note(current_actor(), audit.Act.BACKUP_DOWNLOADED, audit.Thing(audit.Kind.BACKUP, name))
+        audit.note_done(current_actor(), audit.Act.BACKUP_DOWNLOADED, audit.Thing(audit.Kind.BACKUP, name))
     size_bytes = file.seek(0, 2)
     file.seek(0)
     # Somebody may have given the file a name with a line end, which no header can hold.

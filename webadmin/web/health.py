@@ -129,7 +129,7 @@ def make_room() -> ResponseReturnValue:
 def download() -> ResponseReturnValue:
     """What helps somebody else to help, as a file: no secret, no value of a setting, nothing of any assistant."""
     if request.method != "HEAD":
-        audit.note(current_actor(), audit.Act.REPORT_DOWNLOADED, audit.Thing(audit.Kind.FILE, "diagnostics"))
+        audit.note_done(current_actor(), audit.Act.REPORT_DOWNLOADED, audit.Thing(audit.Kind.FILE, "diagnostics"))
     values = config.current()
     noted = damage.find(values.database_path)
     checks = diagnostics.run_checks(is_thorough=False)

@@ -81,7 +81,7 @@ def guarded(text: str) -> str:
 
 def _answer(head: Sequence[str], rows: Iterable[Sequence[str]], name: str) -> Response:
     if request.method != "HEAD":
-        audit.note(security.current_actor(), audit.Act.REPORT_DOWNLOADED, audit.Thing(audit.Kind.FILE, name))
+        audit.note_done(security.current_actor(), audit.Act.REPORT_DOWNLOADED, audit.Thing(audit.Kind.FILE, name))
     return csv_answer(head, rows, name)
 
 

@@ -29,7 +29,7 @@ def export_one(key: str) -> ResponseReturnValue:
         record = catalogue.get(db.session(), catalogue.decode_id(key))
     if request.method != "HEAD":
         thing = audit.Thing(audit.Kind.ASSISTANT, record.id, record.title)
-        audit.note(security.current_actor(), audit.Act.EXPORTED, thing)
+        audit.note_done(security.current_actor(), audit.Act.EXPORTED, thing)
     return _document([record], f"assistant_{catalogue.encode_id(str(record.id)).lstrip('~')[:80]}.json")
 
 
@@ -42,7 +42,7 @@ def export_selected() -> ResponseReturnValue:
         if first is None:
             return nothing_selected()
         found = [first, *records]
-        audit.note(security.current_actor(), audit.Act.EXPORTED, what="selected", count=len(found))
+        audit.note_done(security.current_actor(), audit.Act.EXPORTED, what="selected", count=len(found))
         return _document(found, "assistants_selected.json")
 
 
