@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,9 @@ NAMES = [
     "assistants_backup_link.json", "assistants_backup_folder.json", ".lock", ".bin", ".bin/x", ".tmp-x", "a\0b", "assistants_backup_a\0.json",
     "assistants_backup_a\r\nSet-Cookie: x=y.json", "file:///etc/passwd", "~root", "$HOME", "-rf", "x" * 300, "助" * 200, "\ud800", "con", "nul.json",
 ]  # fmt: skip
+# By hand: EVERY_ROUTE=yes gives each name to each address.
+EVERY_ROUTE = bool(os.environ.get("EVERY_ROUTE"))
+READING = [("GET", "/backups/{}/download"), ("GET", "/static/{}"), ("GET", "/import/{}/records.csv")]
 ROUTES = [
     ("GET", "/backups/{}"), ("GET", "/backups/{}/download"), ("POST", "/backups/{}/verify"), ("GET", "/backups/{}/delete"),
     ("POST", "/backups/{}/delete"), ("POST", "/backups/bin/{}/bring-back"), ("GET", "/backups/{}/pin"), ("POST", "/backups/{}/pin"),
@@ -70,8 +74,9 @@ def test_no_name_in_an_address_leads_out_of_the_folder(site: Path, ada: FlaskCli
     token = {"X-CSRFToken": session_token(ada)} | PARTIAL
     ada.get("/backups")
     before = everything(site.parent)
-    for name in NAMES:
-        for method, route in ROUTES:
+    for number, name in enumerate(NAMES):
+        # By each way to a file; the other addresses share their look-up, and get some each.
+        for method, route in [*READING, *ROUTES[:: 1 if EVERY_ROUTE else 5 + number % 3]]:
             for path in paths(name):
                 answer = ada.open(route.format(path), method=method, headers=token, buffered=True)
                 where = (method, route.format(path), answer.status_code, answer.text[:300])
