@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from tests.backups.conftest import ADA, document, exported, full_disk, lines, make_record, stored
 from webadmin import backups, catalogue, clock, db, operations
-from webadmin.backups import Counts, InvalidBackup, Mode, PlanChanged, RestoreRun, Staged
+from webadmin.backups import Counts, InvalidBackup, Mode, PlanChanged, RestoreRun, Silent, Staged
 from webadmin.catalogue import encode
 from webadmin.config import Config
 from webadmin.errors import Invalid, Unavailable
@@ -152,6 +152,18 @@ def test_cancel_in_the_middle_changes_nothing(fill: Fill, stage: Stage) -> None:
     fill(make_record(1, title="the lock is free"))
 
 
+def test_progress_of_a_comparison_counts_both_sides(fill: Fill, stage: Stage) -> None:
+    told = []
+
+    class Listening(Silent):
+        def update(self, phase: str, done: int = 0, total: int | None = None) -> None:
+            told.append((done, total))
+
+    fill(*(make_record(number) for number in range(1001)))
+    backups.make_plan(stage(document(make_record(5000))), Mode.MERGE, progress=Listening())
+    assert told[-1] == (1001, 1002)
+
+
 def test_bad_record_refuses_all_unless_skipped(three: None, stage: Stage) -> None:
     staged = stage([json.loads(encode(make_record(4))), {"id": "bad"}])
     before = lines()[1:]
@@ -175,7 +187,7 @@ def test_empty_file_replaces_only_when_confirmed(three: None, stage: Stage) -> N
 def test_altered_file_is_taken_only_when_accepted(three: None, data: Config, stage: Stage) -> None:
     raw = (data.database_backup_dir / backups.create(ADA).name).read_bytes()
     altered = stage(raw.replace(b"one line", b"two line"))
-    assert altered.is_altered
+    assert altered.alteration is not None
     with pytest.raises(InvalidBackup):
         import_(altered)
     assert import_(altered, accept_altered=True).counts.updated == 3

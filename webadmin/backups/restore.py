@@ -190,12 +190,14 @@ def make_plan(
     plan = Plan(mode, "")
     mark = hashlib.sha256()
     with db.reading() as mine, open_scratch(staged.scratch) as theirs:
+        read, both = 0, staged.good_count + catalogue.count_all(mine)
         for number, pair in enumerate(_pairs(mine, theirs, mode, staged.assumed_at, decisions)):
             _note(plan.counts, mark, pair)
+            read += (pair.mine is not None) + (pair.theirs is not None)
             if tell is not None and pair.action is not Action.SKIP:
                 tell(_shown(pair))
             if number % _EVERY == 0:
-                progress.update("comparing", number, staged.good_count)
+                progress.update("comparing", read, both)
                 progress.check_cancelled()
     plan.fingerprint = _fingerprint(mode, mark.hexdigest(), _edition(decisions))
     return plan

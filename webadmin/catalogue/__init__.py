@@ -34,7 +34,7 @@ from webadmin.catalogue.bulk import (
     to_status,
     to_trash,
 )
-from webadmin.catalogue.by_id import iter_by_id, odd_ids, side_by_side
+from webadmin.catalogue.by_id import count_all, iter_by_id, odd_ids, side_by_side
 from webadmin.catalogue.changes import absorb, adopt, are_pending, first_seen_at, missing_triggers
 from webadmin.catalogue.decoding import decode
 from webadmin.catalogue.ids import decode_id, encode_id
@@ -150,6 +150,7 @@ __all__ = [
     "changed_fields",
     "changed_lines",
     "chosen_ids",
+    "count_all",
     "count_characters",
     "count_trash",
     "count_written",

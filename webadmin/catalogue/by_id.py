@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, column, func, select
+from sqlalchemy import Connection, column, func, select, table
 
 from webadmin.catalogue import rows
 from webadmin.catalogue.records import Record
@@ -25,6 +25,11 @@ def iter_by_id(connection: Connection) -> Iterator[Record]:
         )
     for row in connection.execute(found):
         yield rows.from_row(row, of)
+
+
+def count_all(connection: Connection) -> int:
+    """How many records there are, with those that `iter_by_id` leaves out."""
+    return connection.execute(select(func.count()).select_from(table("assistants"))).scalar() or 0
 
 
 def side_by_side(left: Iterator[Record], right: Iterator[Record]) -> Iterator[tuple[Record | None, Record | None]]:
