@@ -58,6 +58,8 @@ def test_entries_are_listed_by_day_and_filtered(filled):
     assert shown(filled.page("/activity?act=signin.done")) == ["Signed in · Ada"]
     assert len(shown(filled.page("/activity?from=2001-01-01&to=9998-01-01"))) == PAGE_SIZE
     assert "Nothing was done" in words(filled.page("/activity?to=2001-01-01"))
+    for number in ("9" * 30, f"-{'9' * 30}", "0", "x"):
+        assert shown(filled.page(f"/activity?older={number}")) == shown(filled.page(f"/activity?newer={number}"))
     for nonsense in ("who=:&act=x&kind=y&from=z", "older=0", "newer=99999999", "older=x", "who=person:%00"):
         assert filled.get(f"/activity?{nonsense}").status_code == 200
 

@@ -127,7 +127,7 @@ class Row:
 def list() -> ResponseReturnValue:  # noqa: A001 (the route is named by its verb)
     """A page of the log, with its filters."""
     wanted, days = _wanted()
-    older, newer = (request.args.get(name, type=int) for name in ("older", "newer"))
+    older, newer = (request.args.get(name, type=_number) for name in ("older", "newer"))
     with reading() as connection:
         found = audit.find(connection, wanted, older=older, newer=newer)
     rows = [_row(entry) for entry in found.entries]
@@ -181,6 +181,14 @@ def _cells(entry: Entry) -> tuple[str, ...]:
         told["way"], told["address"], told["before"], told["after"],
     )  # fmt: skip
     return *("" if part is None else str(part) for part in parts), json.dumps(entry.details, ensure_ascii=False)
+
+
+def _number(text: str) -> int:
+    """The number of an entry. Raises ValueError for what no entry has: SQLite compares with 64 bits at most."""
+    number = int(text)
+    if not 0 < number < 2**63:
+        raise ValueError
+    return number
 
 
 def _wanted() -> tuple[Wanted, Days]:
