@@ -127,6 +127,8 @@ def test_a_copy_without_an_account_is_told_before_it_is_put_in_place(app, path):
     visitor = Browser(client)
     assert "Nobody has an account" in words(prepare(visitor, name=older).select_one("main"))
     assert "Nobody has an account" not in words(prepare(visitor, name=newer).select_one("main"))
+    for name in ("../secret-key", "/etc/passwd", f"{newer}/../secret-key", "\0", "x" * 100_000):
+        assert visitor.post(PAGE, name=name).status_code == 404
 
 
 def test_form_of_older_choices_puts_nothing_in_place(visitor, path):

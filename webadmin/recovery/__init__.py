@@ -10,7 +10,7 @@ from webadmin import db
 from webadmin.accounts import Actor
 from webadmin.backups import Silent
 from webadmin.recovery.building import build
-from webadmin.recovery.copies import Copy, NothingToRecoverFrom, NotSound, kind_of, list_copies
+from webadmin.recovery.copies import Copy, NothingToRecoverFrom, NotSound, check_known, kind_of, list_copies
 from webadmin.recovery.copies import Kind as CopyKind
 from webadmin.recovery.plan import Difference, Kind, Plan, PlanChanged, Report, is_prepared, open_plan
 from webadmin.recovery.swap import Recovery, apply, discard, find_outcome, recovered_since
@@ -31,6 +31,7 @@ __all__ = [
     "Report",
     "apply",
     "build",
+    "check_known",
     "discard",
     "find_outcome",
     "is_prepared",

@@ -92,6 +92,12 @@ def _count(snapshot: Path) -> int | None:
         return None
 
 
+def check_known(name: str) -> None:
+    """Raises NotFound when no copy has this name; whether it is sound is found when it is used."""
+    if not _is_snapshot(name) and name not in backups.names_by_time():
+        raise NotFound(N_("There is no copy of this name."))
+
+
 def build(new: Path, source: str | None, damaged: Path | None, actor: Actor, write: Write, progress: Progress) -> str:
     """Make the new database from the newest sound snapshot, else the newest verified backup; returns the copy's name.
 
@@ -115,8 +121,7 @@ def build(new: Path, source: str | None, damaged: Path | None, actor: Actor, wri
         backup.unlink(missing_ok=True)
     if source is None:
         raise NothingToRecoverFrom
-    if not _is_snapshot(source) and source not in backups.names_by_time():
-        raise NotFound(N_("There is no copy of this name."))
+    check_known(source)
     raise NotSound(N_("%(name)s cannot be relied on: it does not prove to be whole. Nothing was changed."), name=source)
 
 

@@ -13,8 +13,13 @@ BUILD, APPLY = "recovery-build", "recovery-apply"
 
 
 def start_build(actor: Actor, source: str | None) -> Job:
-    """Begin to build from a copy, the newest sound one without a name. Raises Forbidden, RuntimeUnavailable."""
+    """Begin to build from a copy, the newest sound one without a name.
+
+    Raises Forbidden, NotFound when no copy has the name, RuntimeUnavailable.
+    """
     accounts.require(actor, accounts.Permission.ADMINISTER)
+    if source is not None:
+        recovery.check_known(source)
 
     def work(progress: Progress) -> dict[str, Any]:
         return {"source": recovery.build(actor, progress, source=source).source}
