@@ -1,7 +1,7 @@
 """Requests whose forms are bounded before anything is made of them.
 
-Werkzeug bounds the parts and texts of a multipart form, and neither of one that comes as `a=1&b=2`: of that it makes 17 to
-33 times its size in memory, of a body of up to `MAX_UPLOAD_SIZE`, for anybody who can reach the sign-in form.
+Werkzeug bounds the parts and texts of a multipart form, and neither of one that comes as `a=1&b=2`: of that it makes
+17 to 33 times its size in memory, of a body of up to `MAX_UPLOAD_SIZE`, for anybody who can reach the sign-in form.
 """
 
 from __future__ import annotations
