@@ -56,6 +56,13 @@ def test_nobody_is_not_found(session, ada, act: str) -> None:
         ACTS[act](session, COMMAND_LINE, 99)
 
 
+def test_whoever_never_signed_in_is_no_other_administrator(session, ada) -> None:
+    invited, _password = accounts.invite(session, COMMAND_LINE, "Cleo", role="admin")
+    with pytest.raises(Conflict):
+        accounts.deactivate(session, COMMAND_LINE, ada.id)
+    assert ada.deactivated_at is None and invited.is_temporary
+
+
 def test_the_last_administrator_stays(session, ada, ben) -> None:
     accounts.deactivate(session, COMMAND_LINE, ada.id)
     with pytest.raises(Conflict) as caught:

@@ -71,6 +71,8 @@ def test_flood_of_refusals_is_counted_and_not_listed(opened, file):
         for host in range(50):
             audit.refuse(Act.REQUEST_REFUSED, caller=f"address {1000 + host}")
         assert len(acts(file)) == REFUSALS_OF_ALL
+        audit.refuse(Act.SIGN_IN_REFUSED, caller="address 7")  # Of another kind: not hidden by the others.
+        assert len(acts(file)) == REFUSALS_OF_ALL + 1
         clock.shift(3601)
         audit.settle()
         audit.settle()

@@ -28,6 +28,8 @@ def earlier(folder: Path) -> Callable[..., sqlite3.Connection]:
 
 def open_app(settings: Config) -> Flask:
     """A bare application on the configured database file, its schema at the program's version."""
+    # A whole application may have lived in this process before; this one has no runtime database to note waits in.
+    db.use_waits(lambda _seconds: None)
     app = Flask("catalogue")
     app.config["SQLALCHEMY_DATABASE_URI"] = f"sqlite:///{settings.database_path}"
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = db.engine_options(1000)

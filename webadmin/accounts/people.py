@@ -121,8 +121,13 @@ def _end_sessions(user: User) -> None:
 
 
 def _require_another_admin(session: Session, user: User) -> None:
-    """Raises Conflict when nobody else could administrate. In a transaction for writing, two at once queue."""
-    others = select(func.count()).where(User.role == Role.ADMIN, User.deactivated_at.is_(None), User.id != user.id)
+    """Raises Conflict when nobody else could administrate. In a transaction for writing, two at once queue.
+
+    Whoever has not chosen a password yet does not count: the one for the first sign-in ends by itself.
+    """
+    others = select(func.count()).where(
+        User.role == Role.ADMIN, User.deactivated_at.is_(None), User.is_temporary.is_(False), User.id != user.id
+    )
     if user.role == Role.ADMIN and user.deactivated_at is None and not session.scalar(others):
         raise Conflict(
             N_("“%(name)s” is the last administrator."), hint=N_("Make somebody else one first."), name=user.name

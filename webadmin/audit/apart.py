@@ -22,7 +22,7 @@ from webadmin.errors import Unavailable
 
 REFUSALS_OF_ONE = 20
 REFUSALS_OF_ALL = 300
-"""How many refusals are written in an hour: of one caller, and of all together. The others are counted."""
+"""How many refusals of a kind are written in an hour: of one caller, and of all together. The others are counted."""
 _HOUR_MS = 3_600_000
 _ALL = "all"
 _AT_ONCE = 100
@@ -79,12 +79,13 @@ def refuse(
 ) -> None:
     """Write that somebody was refused; of many refusals in an hour the first ones, and later how many more there were.
 
-    `caller` is what they are counted by, the address unless something else is better. Never fails: a refusal is one
-    without its entry too, and the log file has it.
+    `caller` is what they are counted by, the address unless something else is better; each act apart, so that wrong
+    passwords do not hide what else is tried. Never fails: a refusal is one without its entry too, and the log file has
+    it.
     """
     entry = values(who, act, thing, Result.REFUSED, None, None, details)
     _log.warning("refused: %s", entry)
-    key = caller or origin().address or "unknown"
+    key = f"{act} {caller or origin().address or 'unknown'}"
     try:
         over, is_written = runtime.current().change(lambda store: (_of_hours_over(store, key), _may_write(store, key)))
         for each in [*over, entry] if is_written else over:
@@ -148,8 +149,9 @@ def _remember() -> None:
 
 
 def _may_write(connection: sqlite3.Connection, caller: str) -> bool:
-    """Count a refusal for its caller and, if that one may still write, for all."""
-    return _is_within(connection, caller, REFUSALS_OF_ONE) and _is_within(connection, _ALL, REFUSALS_OF_ALL)
+    """Count a refusal for its caller and, if that one may still write, for all who were refused the same."""
+    all_callers = f"{caller.partition(' ')[0]} {_ALL}"
+    return _is_within(connection, caller, REFUSALS_OF_ONE) and _is_within(connection, all_callers, REFUSALS_OF_ALL)
 
 
 def _is_within(connection: sqlite3.Connection, caller: str, most: int) -> bool:
@@ -177,8 +179,9 @@ def _of_hours_over(connection: sqlite3.Connection, caller: str | None) -> list[_
 
 def _left_out(row: sqlite3.Row) -> _Values:
     since = clock.to_text(datetime.fromtimestamp(row["began_at"] / 1000, UTC))
-    told = {"count": row["made"] - row["most"], "since": since}
-    thing = Thing(Kind.ADDRESS, row["caller"])
+    act, _, caller = row["caller"].partition(" ")
+    told = {"what": act, "count": row["made"] - row["most"], "since": since}
+    thing = Thing(Kind.ADDRESS, caller)
     return values(NOBODY, Act.REFUSALS_LEFT_OUT, thing, Result.REFUSED, None, None, told)
 
 
