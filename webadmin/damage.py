@@ -34,7 +34,7 @@ class DatabaseDamaged(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             N_(
-                "The database is damaged, so nothing is saved any more. What can still be read can be read and exported."
+                "The database is damaged, so nothing is saved any more. What is still legible can be read and exported."
             ),
             hint=N_("The health page says what is wrong and what to do."),
         )

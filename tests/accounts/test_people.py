@@ -60,7 +60,8 @@ def test_whoever_never_signed_in_is_no_other_administrator(session, ada) -> None
     invited, _password = accounts.invite(session, COMMAND_LINE, "Cleo", role="admin")
     with pytest.raises(Conflict):
         accounts.deactivate(session, COMMAND_LINE, ada.id)
-    assert ada.deactivated_at is None and invited.is_temporary
+    assert ada.deactivated_at is None
+    assert invited.is_temporary
 
 
 def test_the_last_administrator_stays(session, ada, ben) -> None:
