@@ -65,7 +65,7 @@ def test_limits_bind_only_the_fields_that_change(make: Make, folder: Path) -> No
     ("part", "count", "sentence"),
     [
         (b"[" + b"1," * 60_000 + b"1]", 1, "more than 100000 values"),
-        (b'"' + b"x" * 4_000_000 + b'"', 4, "the limit is"),
+        (b'"' + b"x" * 1_000_000 + b'"', 4, "the limit is"),
     ],
 )
 def test_changes_that_add_up_to_what_no_backup_could_hold_are_refused(

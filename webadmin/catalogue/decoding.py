@@ -22,6 +22,7 @@ from webadmin.catalogue.records import (
     assign,
     encode,
     is_longer,
+    size_of,
 )
 from webadmin.errors import N_, Invalid, Message, Problem
 from webadmin.strict import is_date
@@ -102,9 +103,7 @@ def _is_too_long(span: bytes, found: _Findings) -> bool:
     """Whether a record is not even to be decoded, because it, or a text of it, is longer than any may be."""
     if len(span) <= TEXT_CEILING_BYTES or found.is_trusted:
         return False
-    # Control characters are escaped whenever the record is written.
-    controls = span.count(b"\\u000") + span.count(b"\\u001")
-    if strict.unescaped_size(span) + 5 * controls > RECORD_CEILING_BYTES:
+    if size_of(span) > RECORD_CEILING_BYTES:
         found.problem(None, N_("The record is larger than 4.5 MB."))
         return True
     try:

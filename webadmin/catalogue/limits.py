@@ -10,13 +10,20 @@ from dataclasses import fields as dataclass_fields
 from typing import Any
 
 from webadmin import config, strict
-from webadmin.catalogue.records import TEXT_CEILING_BYTES, Limits, Record, count_characters, encode, is_longer
+from webadmin.catalogue.records import (
+    RECORD_CEILING_BYTES,
+    TEXT_CEILING_BYTES,
+    Limits,
+    Record,
+    count_characters,
+    encode,
+    is_longer,
+    size_of,
+)
 from webadmin.errors import N_, Invalid, Message, Problem
 
 _LIMITED = frozenset(field.name for field in dataclass_fields(Limits))
 _REQUIRED = ("title", "desc", "emoji", "prompt")
-# Half of what the reader of documents takes for one value, so that a stored record always has room in a backup.
-RECORD_CEILING_BYTES = 16 * 1024 * 1024
 _MAY_BE_EMPTY = frozenset({"desc", "review_note"})
 
 
@@ -50,7 +57,7 @@ def check_changed(fields: Mapping[str, Any]) -> None:
 
 
 def check_whole(record: Record) -> None:
-    """Raise Invalid unless a backup of the whole record could be read again: many small changes add up."""
+    """Raise Invalid unless any file with the whole record could be read again: many small changes add up."""
     line = encode(record)
     try:
         too_long = strict.long_texts(line, TEXT_CEILING_BYTES)
@@ -58,11 +65,11 @@ def check_whole(record: Record) -> None:
         strict.check_size(line.decode())
     except strict.NotReadable as error:
         raise Invalid(error.template, **error.params) from None
-    if len(line) > RECORD_CEILING_BYTES:
+    if len(line) > RECORD_CEILING_BYTES and (size := size_of(line)) > RECORD_CEILING_BYTES:
         raise Invalid(
             N_("The assistant would take %(size)d bytes; the limit is %(limit)d."),
             hint=N_("Shorten its texts, or remove fields that nobody reads."),
-            size=len(line),
+            size=size,
             limit=RECORD_CEILING_BYTES,
         )
 

@@ -24,7 +24,7 @@ ROBOT = "🤖"
 ID_CEILING = 255
 TEXT_CEILING_BYTES = 4 * 1024 * 1024
 RECORD_CEILING_BYTES = 4_500_000
-"""What a record of a foreign file may take, its escapes aside: the largest text, and room for all the rest.
+"""What a record saved here, or in a foreign file, may take by `size_of`: the largest text, and room for the rest.
 
 In memory it takes up to twenty times as much: on both sides, with four bytes for each character of a text that has an
 emoji, and once more as it is written.
@@ -90,6 +90,13 @@ JSON_NAMES: dict[str, str] = {
 _encoder = msgspec.json.Encoder()
 _NO_TAIL = b',"category":null,"usageCount":null,"rating":null,"extra":{}}'
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def size_of(span: bytes) -> int:
+    """What a record's JSON text counts against `RECORD_CEILING_BYTES`: its bytes, escapes aside."""
+    # Control characters are escaped whenever the record is written.
+    controls = span.count(b"\\u000") + span.count(b"\\u001")
+    return strict.unescaped_size(span) + 5 * controls
 
 
 def encode(record: Record, report: list[Problem] | None = None) -> bytes:
