@@ -1,4 +1,4 @@
-"""Who may come in: sign-in state, bearer tokens, CSRF, response headers. What is not listed as open is closed."""
+"""Who may come in: sign-in state, bearer tokens, CSRF. What is not listed as open is closed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException, SecurityError, Unauthorized
 from werkzeug.routing import RoutingException
 from wtforms import ValidationError
 
-from webadmin import access, accounts, audit, config, db, hosts, keyfile, observability, throttle
+from webadmin import access, accounts, audit, config, db, headers, hosts, keyfile, observability, throttle
 from webadmin.accounts import Actor, ActorKind, Permission
 from webadmin.errors import N_, Forbidden, Unavailable
 from webadmin.proxies import PASSED_ON
@@ -29,31 +29,8 @@ from webadmin.sessions import (
     is_api_call,
     is_bearer_call,
 )
-from webadmin.throttle import Throttle, Usage
+from webadmin.throttle import Throttle
 
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; object-src 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": (
-        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), idle-detection=(), "
-        "magnetometer=(), microphone=(), midi=(), payment=(), screen-wake-lock=(), serial=(), usb=(), "
-        "xr-spatial-tracking=()"
-    ),
-}
-# Two years, as Mozilla's guidelines say; the rest as the list that browsers ship asks for (hstspreload.org).
-_HSTS = {
-    "host": "max-age=63072000",
-    "subdomains": "max-age=63072000; includeSubDomains",
-    "preload": "max-age=63072000; includeSubDomains; preload",
-}
 # What somebody whose password was given by another person may do until they have chosen their own.
 _WITH_TEMPORARY_PASSWORD = frozenset({"profile.password", "profile.change_password", "auth.sign_out", "prefs.set"})
 # The same for somebody whose role needs a second factor, until they have one.
@@ -122,7 +99,7 @@ def init_app(app: Flask) -> None:
     app.before_request(_check_host)
     app.before_request(_identify)
     app.after_request(_note_refusal)
-    app.after_request(_add_headers)
+    app.after_request(headers.add)
 
 
 def current_actor() -> Actor:
@@ -417,28 +394,6 @@ def _note_refusal(response: Response) -> Response:
             route=request.url_rule.rule if request.url_rule else None,
         )
     return response
-
-
-def _add_headers(response: Response) -> Response:
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    response.headers.setdefault("Cache-Control", "no-store")
-    hsts = _HSTS.get(config.current().hsts)
-    # Not for this machine's own name: other programs answer under it, too, and without TLS.
-    if hsts and request.is_secure and not hosts.is_loopback(hosts.name_of(request.host)):
-        response.headers["Strict-Transport-Security"] = hsts
-    usage: Usage | None = g.get("usage")
-    if usage is not None:
-        _tell_usage(response, usage)
-    return response
-
-
-def _tell_usage(response: Response, usage: Usage) -> None:
-    """The fields of draft-ietf-httpapi-ratelimit-headers-10, and how long to wait when the call was one too many."""
-    response.headers["RateLimit-Policy"] = f'"default";q={usage.limit};w={usage.window_seconds}'
-    response.headers["RateLimit"] = f'"default";r={usage.remaining};t={usage.wait_seconds}'
-    if usage.is_over:
-        response.headers["Retry-After"] = str(usage.wait_seconds)
 
 
 def _secret_key() -> str:

@@ -13,8 +13,8 @@ from waitress.utilities import Error
 
 from webadmin import observability
 from webadmin.errors import Message
+from webadmin.headers import HEADERS
 from webadmin.http_errors import error_json
-from webadmin.security import HEADERS
 
 # By how waitress begins what it says: our own words. In English, as every message of the API: which languages the
 # client reads is not known of a request that could not be read.
